@@ -16,8 +16,14 @@ struct Bytes {
   static constexpr Bytes mib(std::int64_t n) { return {n << 20}; }
   static constexpr Bytes gib(std::int64_t n) { return {n << 30}; }
   auto operator<=>(const Bytes&) const = default;
-  Bytes& operator+=(Bytes other) { count += other.count; return *this; }
-  Bytes& operator-=(Bytes other) { count -= other.count; return *this; }
+  Bytes& operator+=(Bytes other) {
+    count += other.count;
+    return *this;
+  }
+  Bytes& operator-=(Bytes other) {
+    count -= other.count;
+    return *this;
+  }
   friend Bytes operator+(Bytes a, Bytes b) { return {a.count + b.count}; }
   friend Bytes operator-(Bytes a, Bytes b) { return {a.count - b.count}; }
 };

@@ -10,8 +10,8 @@
 namespace headrace {
 
 struct Cause {
-  std::string code;              // stable word: "no-memory", "port-taken", "not-ready"
-  std::string sentence;          // "No agent has 2GiB free; the most is 512MiB on agent-1."
+  std::string code;      // stable word: "no-memory", "port-taken", "not-ready"
+  std::string sentence;  // "No agent has 2GiB free; the most is 512MiB on agent-1."
   Wall since;
   std::optional<Wall> deadline;  // when the wait ends by itself, if it does
   std::string remedy;            // what a person can do, or empty

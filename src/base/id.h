@@ -1,13 +1,13 @@
 // Strong identifiers: a ClaimId cannot be passed where a TaskId is meant.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <compare>
 #include <functional>
 #include <ostream>
 #include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace headrace {
 
@@ -29,9 +29,7 @@ class Id {
 
 template <class Tag>
 struct std::hash<headrace::Id<Tag>> {
-  size_t operator()(const headrace::Id<Tag>& id) const noexcept {
-    return std::hash<std::string>()(id.str());
-  }
+  size_t operator()(const headrace::Id<Tag>& id) const noexcept { return std::hash<std::string>()(id.str()); }
 };
 
 template <class Tag>

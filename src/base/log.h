@@ -2,9 +2,9 @@
 // Never log a secret: Secret (base/secret.h) has no formatter, so it does not compile.
 #pragma once
 
-#include <string_view>
-
 #include <fmt/format.h>
+
+#include <string_view>
 
 namespace headrace::log {
 

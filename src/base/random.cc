@@ -11,7 +11,9 @@ std::uint64_t Random::next() {
   return z ^ (z >> 31);
 }
 
-std::uint64_t Random::below(std::uint64_t bound) { return next() % bound; }
+std::uint64_t Random::below(std::uint64_t bound) {
+  return next() % bound;
+}
 
 bool Random::chance(double probability) {
   return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability;
@@ -20,8 +22,8 @@ bool Random::chance(double probability) {
 std::string Random::uuid() {
   const std::uint64_t high = (next() & ~0xf000ull) | 0x4000ull;
   const std::uint64_t low = (next() & ~(3ull << 62)) | (2ull << 62);
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff,
-                     high & 0xffff, low >> 48, low & 0xffffffffffffull);
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff,
+                     low >> 48, low & 0xffffffffffffull);
 }
 
 }  // namespace headrace

@@ -58,10 +58,11 @@ using Status = Result<void>;
 inline std::unexpected<Error> fail(Code code, std::string message, std::string remedy = {}) {
   return std::unexpected(Error{code, std::move(message), std::move(remedy), {}, {}});
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected(std::move(error));
+}
 
-[[noreturn]] void check_failed(const char* condition, const char* file, int line,
-                               std::string_view message);
+[[noreturn]] void check_failed(const char* condition, const char* file, int line, std::string_view message);
 
 }  // namespace headrace
 
@@ -69,28 +70,25 @@ inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::mo
 #define HEADRACE_CONCAT(a, b) HEADRACE_CONCAT_INNER(a, b)
 
 // TRY(auto x, expression): declares x from the value, or returns the error to the caller.
-#define TRY(declaration, ...)                                                       \
-  auto HEADRACE_CONCAT(try_, __LINE__) = (__VA_ARGS__);                             \
-  if (!HEADRACE_CONCAT(try_, __LINE__))                                             \
-    return std::unexpected(std::move(HEADRACE_CONCAT(try_, __LINE__)).error());     \
+#define TRY(declaration, ...)                                                   \
+  auto HEADRACE_CONCAT(try_, __LINE__) = (__VA_ARGS__);                         \
+  if (!HEADRACE_CONCAT(try_, __LINE__))                                         \
+    return std::unexpected(std::move(HEADRACE_CONCAT(try_, __LINE__)).error()); \
   declaration = *std::move(HEADRACE_CONCAT(try_, __LINE__))
 
 // TRY_STATUS(expression): returns the error of a Status to the caller.
-#define TRY_STATUS(...)                                                             \
-  if (auto try_status = (__VA_ARGS__); !try_status)                                 \
-  return std::unexpected(std::move(try_status).error())
+#define TRY_STATUS(...) \
+  if (auto try_status = (__VA_ARGS__); !try_status) return std::unexpected(std::move(try_status).error())
 
 // The same two inside a coroutine.
-#define CO_TRY(declaration, ...)                                                    \
-  auto HEADRACE_CONCAT(try_, __LINE__) = (__VA_ARGS__);                             \
-  if (!HEADRACE_CONCAT(try_, __LINE__))                                             \
-    co_return std::unexpected(std::move(HEADRACE_CONCAT(try_, __LINE__)).error());  \
+#define CO_TRY(declaration, ...)                                                   \
+  auto HEADRACE_CONCAT(try_, __LINE__) = (__VA_ARGS__);                            \
+  if (!HEADRACE_CONCAT(try_, __LINE__))                                            \
+    co_return std::unexpected(std::move(HEADRACE_CONCAT(try_, __LINE__)).error()); \
   declaration = *std::move(HEADRACE_CONCAT(try_, __LINE__))
-#define CO_TRY_STATUS(...)                                                          \
-  if (auto try_status = (__VA_ARGS__); !try_status)                                 \
-  co_return std::unexpected(std::move(try_status).error())
+#define CO_TRY_STATUS(...) \
+  if (auto try_status = (__VA_ARGS__); !try_status) co_return std::unexpected(std::move(try_status).error())
 
 // An invariant: ends the process with the place when it does not hold, in every build.
-#define CHECK(condition, ...)                                                       \
-  ((condition) ? void(0)                                                            \
-               : ::headrace::check_failed(#condition, __FILE__, __LINE__, "" __VA_ARGS__))
+#define CHECK(condition, ...) \
+  ((condition) ? void(0) : ::headrace::check_failed(#condition, __FILE__, __LINE__, "" __VA_ARGS__))

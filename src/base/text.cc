@@ -1,10 +1,10 @@
 // Durations, sizes and times as text.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
-
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 
 #include "base/bytes.h"
 #include "base/time.h"
@@ -19,8 +19,8 @@ struct Unit {
 
 // Reads "<number>" at the front of text and removes it; false where there is none.
 bool take_number(std::string_view& text, double& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                            std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc{} || number < 0) return false;
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return true;
@@ -114,8 +114,7 @@ std::string to_rfc3339(Wall time) {
     millis += 1000;
     seconds -= 1;
   }
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds)),
-                     millis);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), millis);
 }
 
 Result<Wall> parse_rfc3339(std::string_view text) {
@@ -124,8 +123,8 @@ Result<Wall> parse_rfc3339(std::string_view text) {
   int consumed = 0;
   const std::string copy(text);
   // Only UTC ("Z") is accepted: all times that Headrace reads are its own or an API's in UTC.
-  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%lfZ%n", &year, &month, &day, &hour, &minute,
-                  &second, &consumed) == 6 &&
+  if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%lfZ%n", &year, &month, &day, &hour, &minute, &second,
+                  &consumed) == 6 &&
       static_cast<size_t>(consumed) == copy.size()) {
     const std::chrono::year_month_day date{std::chrono::year(year),
                                            std::chrono::month(static_cast<unsigned>(month)),
