@@ -15,6 +15,8 @@ class SqliteStore : public Store {
   struct Options {
     // migrations[i] leads from format i+1 to i+2; the newest format is their count + 1.
     std::span<const Migration> migrations;
+    // Pages (4 KiB) in the log before they move to the main file: some milliseconds of a commit now and then.
+    int checkpoint_pages = 4000;
     // SQLite's name of the file layer; nullptr is the operating system's. Tests inject faults here.
     const char* vfs = nullptr;
   };
@@ -38,6 +40,8 @@ class SqliteStore : public Store {
  private:
   class Database;
   explicit SqliteStore(std::unique_ptr<Database> database);
+  Status bring_to_newest(std::span<const Migration> migrations);
+  Status migrate(Migration migration);
   std::unique_ptr<Database> database_;
 };
 
