@@ -1,9 +1,10 @@
 // The environment manager (the role Tonomi had): blueprints become environments; every change of one is an
 // operation with a plan, steps, a deadline and a verdict.
 //
-// A single-threaded state machine under the rules of docs/architecture.md: events in, a Commit out. It speaks to
-// the process manager only by PutApps and RemoveApps, and hears from it whole AppViews (level-triggered): at every
-// one it compares what a running operation's next steps want with what is seen, and moves what can move.
+// A single-threaded state machine under the rules of docs/architecture.md: events in, a Commit out. It speaks
+// to the process manager only by PutApps and RemoveApps, and hears from it whole AppViews (level-triggered):
+// at every one it compares what a running operation's next steps want with what is seen, and moves what can
+// move.
 //
 //   environment:  launching -> running <-> changing -> destroying -> (gone)
 //                     \-> failed (keeps what is ready; `apply` continues it)
@@ -70,19 +71,19 @@ struct Decision {
 
 // ---- Requests ------------------------------------------------------------------------------------
 
-// What a caller wants an environment to be. The edge (src/api) has loaded the blueprint, resolved image names to ids
-// and made sure that generated secrets exist in the vault; this manager does none of that.
+// What a caller wants an environment to be. The edge (src/api) has loaded the blueprint, resolved image names
+// to ids and made sure that generated secrets exist in the vault; this manager does none of that.
 struct Wish {
   EnvironmentId name;
   std::shared_ptr<const Blueprint> blueprint;
-  BlueprintSource source;                       // stored, so that a restart loads the same blueprint
-  std::string profile;                          // or empty
+  BlueprintSource source;                         // stored, so that a restart loads the same blueprint
+  std::string profile;                            // or empty
   std::map<std::string, std::string> parameters;  // given by the caller: name -> JSON text of the value
-  std::map<std::string, std::string> images;    // blueprint image name -> image id
-  std::map<std::string, int> secrets;           // secret name -> version
+  std::map<std::string, std::string> images;      // blueprint image name -> image id
+  std::map<std::string, int> secrets;             // secret name -> version
   std::string owner;
   std::optional<Duration> ttl;
-  bool atomic = false;                          // a failed launch destroys what it made
+  bool atomic = false;  // a failed launch destroys what it made
 };
 
 // ---- Views ---------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ enum class State { kWaiting, kRunning, kDone, kFailed, kCancelled, kSkipped };
 std::string_view word_of(State state);
 
 struct StepView {
-  std::string id;      // "start kafka", "kafka/create-topics", "stop dashboard"
+  std::string id;  // "start kafka", "kafka/create-topics", "stop dashboard"
   std::string component;
   std::string action;  // for people
   std::vector<std::string> needs;
@@ -105,8 +106,8 @@ struct StepView {
 struct Difference {
   std::string place;  // "parameters.workers", "components.spark.services.worker.count"
   std::string before;
-  std::string after;  // "(known after placement)" where it is
-  std::string effect; // "scale", "replace", "restart", "none"
+  std::string after;   // "(known after placement)" where it is
+  std::string effect;  // "scale", "replace", "restart", "none"
 };
 
 struct PlanView {
@@ -135,7 +136,8 @@ struct OperationView {
 
 struct ComponentView {
   std::string name;
-  std::string state;  // "waiting", "placing", "starting", "launching", "ready", "stopping", "failed", "degraded"
+  std::string
+      state;  // "waiting", "placing", "starting", "launching", "ready", "stopping", "failed", "degraded"
   std::optional<Cause> cause;
   Wall since;
   std::optional<Wall> provider_ready;  // the moment its last requirement became true: for launch figures
@@ -153,8 +155,8 @@ struct EnvironmentView {
   std::map<std::string, std::string> parameters;  // JSON texts; secret ones show "(secret)"
   std::map<std::string, std::string> outputs;     // known ones
   std::map<std::string, std::string> images;
-  std::vector<std::string> commands;              // "kafka.scale"
-  std::optional<OperationId> operation;           // running now
+  std::vector<std::string> commands;     // "kafka.scale"
+  std::optional<OperationId> operation;  // running now
   Wall created;
   std::optional<Wall> expires;
 };
@@ -171,27 +173,31 @@ class EnvironmentManager {
   virtual ~EnvironmentManager() = default;
   static std::vector<std::string> tables();
 
-  // ---- Requests. Errors: kNotFound, kInvalid (all at once), kConflict (naming the running operation's id, or the
-  // revision that moved), kUnsupported (naming the feature: restart or scale of an ordinal service until day two).
-  // A plan is stored before it is answered; it changes nothing else.
-  virtual Result<Decision<PlanView>> plan(const Wish& wish, Now now) = 0;          // launch or change
+  // ---- Requests. Errors: kNotFound, kInvalid (all at once), kConflict (naming the running operation's id,
+  // or the revision that moved), kUnsupported (naming the feature: restart or scale of an ordinal service
+  // until day two). A plan is stored before it is answered; it changes nothing else.
+  virtual Result<Decision<PlanView>> plan(const Wish& wish, Now now) = 0;  // launch or change
   virtual Result<Decision<PlanView>> plan_destroy(const EnvironmentId& environment, Now now) = 0;
-  virtual Result<Decision<OperationView>> launch(const Wish& wish, Now now) = 0;   // environment must not exist
+  virtual Result<Decision<OperationView>> launch(const Wish& wish,
+                                                 Now now) = 0;  // environment must not exist
   virtual Result<Decision<OperationView>> apply(const PlanId& plan, const std::string& by, Now now) = 0;
   // A component's command ("kafka.scale") with its arguments as JSON texts.
-  virtual Result<Decision<OperationView>> command(const EnvironmentId& environment, const std::string& command,
+  virtual Result<Decision<OperationView>> command(const EnvironmentId& environment,
+                                                  const std::string& command,
                                                   const std::map<std::string, std::string>& arguments,
                                                   const std::string& by, Now now) = 0;
   virtual Result<Decision<OperationView>> destroy(const EnvironmentId& environment, bool keep_volumes,
                                                   const std::string& by, Now now) = 0;
-  virtual Result<Decision<OperationView>> cancel(const OperationId& operation, const std::string& by, Now now) = 0;
+  virtual Result<Decision<OperationView>> cancel(const OperationId& operation, const std::string& by,
+                                                 Now now) = 0;
 
   // ---- Events ----
   virtual Commit on_app_changed(const process::AppView& app, Now now) = 0;
   virtual Commit on_app_removed(const process::AppId& app, Now now) = 0;
   // The process manager refused a call of this owner (operation, step, attempt).
   virtual Commit on_refused(const process::Owner& owner, const Error& error, Now now) = 0;
-  // Once after create(): emits again what is owed, with the same ids. `apps` is everything the process manager knows.
+  // Once after create(): emits again what is owed, with the same ids. `apps` is everything the process
+  // manager knows.
   virtual Commit on_start(std::span<const process::AppView> apps, Now now) = 0;
   virtual Commit on_time(Now now) = 0;
   virtual std::optional<Monotonic> next_deadline() const = 0;

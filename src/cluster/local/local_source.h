@@ -27,6 +27,7 @@ namespace headrace::cluster {
 struct LocalOptions {
   std::string server_id;  // labels containers; another server's are not ours
   int agents = 1;
+  std::string state_dir;    // where unplugged agents are remembered: <state_dir>/unplugged
   std::string runtime_dir;  // tmpfs folder for secret files, "/run/headrace"
   std::map<int, std::map<std::string, std::string>> attributes;  // per agent number, from 1
   Bytes memory;     // of the machine, shared out equally; 0: what the machine has less a reserve

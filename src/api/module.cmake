@@ -1,0 +1,3 @@
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(OpenSSL REQUIRED)
+list(APPEND MODULE_LINKS hr_server hr_http Boost::json OpenSSL::Crypto)
