@@ -30,8 +30,10 @@ struct Offer {
 
 // ---- Calls to a source: effects, handed over after the commit is durable -------------------------
 
-// Starts a task with the claim it runs under. Repeating it is safe where the source says so
-// (can_repeat_launch).
+// Calls are handed over in order per agent. The book repeats a call that stays without an answer (a Launch
+// only where the source says that this is safe: can_repeat_launch), so a source may lose one.
+
+// Starts a task with the claim it runs under. Answered by statuses, a failure to start by kFailed.
 struct Launch {
   OfferId offer;
   AgentId agent;
@@ -41,6 +43,7 @@ struct Launch {
   Resources resources;
   Task task;
 };
+// Answered by the terminal status. Of a task the source does not know: nothing to do, no answer.
 struct Kill {
   TaskId task;
   AgentId agent;
@@ -56,8 +59,12 @@ struct AcknowledgeSource {
   AgentId agent;
   StatusId status;
 };
+// Answered by one SourceStatus per task that the source knows, then Reconciled with the same round. A task
+// whose Launch was handed over before is known, even when nothing of it runs yet. Tasks on an agent that does
+// not answer are neither reported nor named unknown.
 struct ReconcileTasks {
   std::vector<std::pair<TaskId, AgentId>> tasks;
+  std::uint64_t round = 0;
 };
 struct Decline {
   OfferId offer;
@@ -79,6 +86,12 @@ struct SourceStatus {
 struct SourceAgent {
   Agent agent;
 };
+// The agent will never come back, nor will anything that was on it.
+struct SourceAgentGone {
+  AgentId agent;
+  std::string cause;
+};
+// Also for volumes that were not there.
 struct VolumesDestroyed {
   ClaimId claim;
 };
@@ -92,10 +105,11 @@ struct SourceConnected {
 // Everything asked by ReconcileTasks has been answered by SourceStatus; tasks it does not know are named.
 struct Reconciled {
   std::vector<TaskId> unknown;
+  std::uint64_t round = 0;  // of the ReconcileTasks that this answers
 };
 
-using SourceEvent = std::variant<Offered, Rescinded, SourceStatus, SourceAgent, VolumesDestroyed,
-                                 SourceDisconnected, SourceConnected, Reconciled>;
+using SourceEvent = std::variant<Offered, Rescinded, SourceStatus, SourceAgent, SourceAgentGone,
+                                 VolumesDestroyed, SourceDisconnected, SourceConnected, Reconciled>;
 
 struct SourceTraits {
   bool accounts_claims = false;    // offers have the book's claims already subtracted (Mesos reservations)
