@@ -1,0 +1,5 @@
+find_package(yaml-cpp REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+list(APPEND MODULE_LINKS hr_base yaml-cpp Boost::json PkgConfig::RE2)
