@@ -1,6 +1,6 @@
 // The HTTP/1.1 server: unix-socket and TCP listeners, a small pool of I/O threads, bounds on everything.
 //
-// Errors that the library answers itself (400, 404, 405, 408, 413, 414, 431, 500, 503) are JSON:
+// Errors that the library answers itself (400, 404, 405, 413, 414, 431, 500, 503) are JSON:
 // {"message": "…"}. Authentication and Host/Origin checks belong to the caller, as the filter.
 #pragma once
 
