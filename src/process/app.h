@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/time.h"
 #include "cluster/cluster.h"
+#include "process/shared.h"
 
 namespace headrace::process {
 
@@ -142,6 +143,7 @@ struct InstanceView {
   std::string message;
   std::optional<Cause> cause;  // why it is not (yet) what it should be
   Wall since;                  // of state
+  Wall staged;                 // when its present or last task was asked for
   std::optional<Wall> started;
   std::optional<Wall> ready_since;
   int restarts = 0;
@@ -159,15 +161,33 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-// The whole present state of one app. Level-triggered: the latest replaces all before.
+// The last task of an app that ended by itself in failure.
+struct TaskFailure {
+  cluster::TaskId task;
+  cluster::AgentId agent;
+  std::string host;
+  std::string message;
+  cluster::TaskState state = cluster::TaskState::kFailed;
+  std::string version;
+  Wall at;
+  bool operator==(const TaskFailure&) const = default;
+};
+
+// The whole present state of one app. Level-triggered: the latest replaces all before. Cheap to copy: the
+// spec and the instances that did not change are shared with earlier views.
 struct AppView {
   AppId id;
-  AppSpec spec;
+  Shared<AppSpec> spec;
   std::string version;                               // Marathon's timestamp form
-  std::vector<InstanceView> instances;               // slots ascending, or oldest first
+  Wall last_scaling;                                 // Marathon's versionInfo
+  Wall last_config_change;                           // likewise
+  std::vector<Shared<InstanceView>> instances;       // slots ascending, or oldest first
   std::map<std::string, std::uint16_t> fixed_ports;  // numbers given to fixed ports, known from the first put
   std::optional<Outcome> outcome;                    // run-once only
   std::vector<DeploymentId> deployments;             // running now
+  bool removing = false;                             // remove() was accepted; gone when all instances are
+  std::optional<Wall> delayed_until;                 // backoff: no new task before
+  std::optional<TaskFailure> last_failure;
   bool operator==(const AppView&) const = default;
 };
 

@@ -46,12 +46,19 @@ struct Commit {
   bool empty() const;
 };
 
+struct DeploymentAction {
+  AppId app;
+  std::string action;  // "StartApplication", "ScaleApplication", "RestartApplication", "StopApplication"
+  bool operator==(const DeploymentAction&) const = default;
+};
+
+// A change of apps as users follow it: a durable record with a deadline, a verdict and its cause. It only
+// reports; the apps converge with it and after it.
 struct DeploymentView {
   enum class Verdict { kRunning, kSucceeded, kFailed, kCancelled };
   DeploymentId id;
   std::string version;
-  std::vector<AppId> apps;
-  std::string action;  // "StartApplication", "ScaleApplication", "RestartApplication", "StopApplication"
+  std::vector<DeploymentAction> actions;
   Verdict verdict = Verdict::kRunning;
   std::optional<Cause> cause;
   Wall started;
@@ -104,8 +111,10 @@ class ProcessManager {
   // Kills one instance's task; a Service or slot gets a new one. wipe/scale as in Marathon's DELETE …/tasks.
   virtual Result<Decision<InstanceView>> kill(const InstanceId& instance, const Owner& owner, bool scale_down,
                                               Now now) = 0;
+  // Starts a deployment back to the specs before this one; with `leave` stops replacing and scaling instead
+  // and leaves what runs as it is until the next change (Marathon's force).
   virtual Result<Decision<Accepted>> cancel_deployment(const DeploymentId& deployment, const Owner& owner,
-                                                       Now now) = 0;
+                                                       bool leave, Now now) = 0;
   virtual Result<Commit> reset_delay(const AppId& app, const Owner& owner, Now now) = 0;
 
   // ---- Events ----
@@ -119,7 +128,7 @@ class ProcessManager {
   // ---- Views (for snapshots and the environment manager, same thread) ----
   virtual std::vector<AppView> apps() const = 0;
   virtual std::optional<AppView> app(const AppId& id) const = 0;
-  virtual std::vector<DeploymentView> deployments() const = 0;
+  virtual std::vector<DeploymentView> deployments() const = 0;  // running, and the last 100 ended
   virtual std::vector<cluster::Agent> agents() const = 0;
 
   // True for ids that only environments may create: /env/… (design rule 7).
