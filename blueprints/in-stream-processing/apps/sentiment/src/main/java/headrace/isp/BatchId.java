@@ -1,0 +1,12 @@
+package headrace.isp;
+
+import java.io.Serializable;
+
+/** A micro-batch: after a crash Spark replays the last uncommitted one with the same ids over the same messages. */
+public record BatchId(String query, long number) implements Serializable {
+
+  /** What marks a message in Redis: it comes back unchanged when the batch is replayed, and with no other message. */
+  public String mark(int partition, long offset) {
+    return query + "/" + number + "/" + partition + "/" + offset;
+  }
+}

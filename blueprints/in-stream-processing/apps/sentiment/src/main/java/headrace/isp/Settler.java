@@ -1,0 +1,278 @@
+package headrace.isp;
+
+import com.datastax.oss.driver.api.core.CqlSession;
+import com.datastax.oss.driver.api.core.cql.BatchStatement;
+import com.datastax.oss.driver.api.core.cql.BoundStatement;
+import com.datastax.oss.driver.api.core.cql.DefaultBatchType;
+import com.datastax.oss.driver.api.core.cql.PreparedStatement;
+import com.datastax.oss.driver.api.core.cql.Row;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Settles counted batches beside the stream, so that tables stay small and a batch stays short:
+ * writes `hour_counts` of the hours touched, folds closed minutes of `minute_counts` to one row per group,
+ * then folds the batches' own rows of `job_stats`.
+ *
+ * <p>What is unsettled is known from `job_stats.touched`, so it outlives a crash. Every step is a sum of a fresh read
+ * written as one mutation of one partition; repeating it changes nothing. Only rows of batches before the current one are
+ * folded: Spark has committed those and replays none of them. Timestamps are later than all that was read, because the
+ * clock of an earlier driver or of an executor may have been ahead of ours.
+ */
+public final class Settler implements AutoCloseable {
+  static final String FOLDED = "folded";
+  private static final long CLOSED_AFTER_MS = 15_000;
+  private static final long FUTURE_MS = Period.HOUR; // a minute further ahead is left unfolded: readers sum anyway
+  private static final Logger log = LoggerFactory.getLogger(Settler.class);
+
+  private final CqlSession session;
+  private final ScheduledExecutorService thread = Executors.newSingleThreadScheduledExecutor(run -> {
+    Thread t = new Thread(run, "settler");
+    t.setDaemon(true);
+    return t;
+  });
+
+  /** A batch whose rows are written. Settled when its hours are written and no minute is left to fold. */
+  private static final class Unsettled {
+    final Set<MovieMinute> unfolded;
+    boolean hoursWritten;
+
+    Unsettled(Set<MovieMinute> touched) {
+      unfolded = new HashSet<>(touched);
+    }
+  }
+
+  private final Object lock = new Object(); // guards the next two and what they hold
+  private final Map<BatchId, Unsettled> batches = new HashMap<>();
+  private BatchId current;
+
+  private boolean recovered;
+  private final PreparedStatement minuteRows;
+  private final PreparedStatement deleteMinute;
+  private final PreparedStatement insertMinute;
+  private final PreparedStatement minutesOfHour;
+  private final PreparedStatement hourWritten;
+  private final PreparedStatement insertHour;
+  private final PreparedStatement statsBefore;
+  private final PreparedStatement deleteStats;
+  private final PreparedStatement insertStats;
+
+  public Settler(CqlSession session) {
+    this.session = session;
+    minuteRows = session.prepare("SELECT grp, query_id, batch_id, positive, negative, neutral, writetime(positive) AS written"
+        + " FROM minute_counts WHERE movie = ? AND day = ? AND minute = ?");
+    deleteMinute = session.prepare("DELETE FROM minute_counts WHERE movie = ? AND day = ? AND minute = ? AND grp = ?"
+        + " AND query_id = ? AND batch_id <= ?");
+    insertMinute = session.prepare("INSERT INTO minute_counts (movie, day, minute, grp, query_id, batch_id, positive, negative, neutral)"
+        + " VALUES (?, ?, ?, ?, '" + FOLDED + "', 0, ?, ?, ?)");
+    minutesOfHour = session.prepare("SELECT grp, positive, negative, neutral FROM minute_counts"
+        + " WHERE movie = ? AND day = ? AND minute >= ? AND minute < ?");
+    hourWritten = session.prepare("SELECT writetime(positive) AS written FROM hour_counts WHERE movie = ? AND year = ? AND hour = ?");
+    insertHour = session.prepare("INSERT INTO hour_counts (movie, year, hour, grp, positive, negative, neutral) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    statsBefore = session.prepare("SELECT rows, duplicates, malformed, finished, writetime(finished) AS written"
+        + " FROM job_stats WHERE query_id = ? AND batch_id < ?");
+    deleteStats = session.prepare("DELETE FROM job_stats WHERE query_id = ? AND batch_id >= 0 AND batch_id < ?");
+    insertStats = session.prepare("INSERT INTO job_stats (query_id, batch_id, rows, duplicates, malformed, finished) VALUES (?, -1, ?, ?, ?, ?)");
+  }
+
+  public void start(long everyMs) {
+    thread.scheduleWithFixedDelay(this::roundOrLog, 0, everyMs, TimeUnit.MILLISECONDS);
+  }
+
+  /** Batch begins: all earlier ones of its query are committed. */
+  public void began(BatchId batch) {
+    synchronized (lock) {
+      current = batch;
+    }
+  }
+
+  /** All rows of the batch, its row of `job_stats` included, are written. */
+  public void wrote(BatchId batch, Set<MovieMinute> touched) {
+    synchronized (lock) {
+      batches.put(batch, new Unsettled(touched));
+    }
+  }
+
+  private void roundOrLog() {
+    try {
+      round(System.currentTimeMillis());
+    } catch (Exception later) {
+      log.warn("settling failed, goes on in the next round: {}", later.toString());
+    }
+  }
+
+  void round(long nowMs) {
+    if (!recovered) recover();
+    writeHours();
+    BatchId upTo;
+    synchronized (lock) {
+      upTo = current;
+    }
+    if (upTo == null) return; // not yet known which batches are committed
+    for (MovieMinute minute : closed(upTo, nowMs)) {
+      fold(minute, upTo);
+      synchronized (lock) {
+        batches.forEach((batch, rest) -> { if (isBefore(batch, upTo)) rest.unfolded.remove(minute); });
+      }
+    }
+    for (BatchId end : settledEnds(upTo, nowMs)) foldStats(end);
+  }
+
+  private static boolean isBefore(BatchId batch, BatchId upTo) {
+    return !batch.query().equals(upTo.query()) || batch.number() < upTo.number();
+  }
+
+  private void recover() {
+    for (Row query : session.execute("SELECT DISTINCT query_id FROM job_stats")) {
+      String id = query.getString("query_id");
+      for (Row row : session.execute(session.prepare("SELECT batch_id, touched FROM job_stats WHERE query_id = ? AND batch_id >= 0").bind(id))) {
+        Set<MovieMinute> touched = new HashSet<>();
+        for (String text : row.getSet("touched", String.class)) touched.add(MovieMinute.parse(text));
+        BatchId batch = new BatchId(id, row.getLong("batch_id"));
+        synchronized (lock) {
+          batches.putIfAbsent(batch, new Unsettled(touched)); // it may have been replayed meanwhile
+        }
+      }
+    }
+    recovered = true;
+  }
+
+  private void writeHours() {
+    List<Unsettled> fresh = new ArrayList<>();
+    Set<MovieMinute.Hour> hours = new HashSet<>();
+    synchronized (lock) {
+      for (Unsettled batch : batches.values()) {
+        if (batch.hoursWritten) continue;
+        fresh.add(batch);
+        for (MovieMinute minute : batch.unfolded) hours.add(minute.hour());
+      }
+    }
+    for (MovieMinute.Hour hour : hours) writeHour(hour);
+    synchronized (lock) {
+      for (Unsettled batch : fresh) batch.hoursWritten = true;
+    }
+  }
+
+  private void writeHour(MovieMinute.Hour hour) {
+    Instant begin = Instant.ofEpochMilli(hour.hourMs());
+    Instant end = Instant.ofEpochMilli(hour.hourMs() + Period.HOUR);
+    int year = Period.yearOf(hour.hourMs());
+    Map<Group, long[]> sums = new EnumMap<>(Group.class);
+    for (Row row : session.execute(minutesOfHour.bind(hour.movie(), Period.dayOf(hour.hourMs()), begin, end))) addTo(sums, row);
+    if (sums.isEmpty()) return;
+    long latest = 0;
+    for (Row row : session.execute(hourWritten.bind(hour.movie(), year, begin))) latest = Math.max(latest, row.getLong("written"));
+    List<BoundStatement> rows = new ArrayList<>();
+    sums.forEach((group, n) -> rows.add(insertHour.bind(hour.movie(), year, begin, group.name(), n[0], n[1], n[2])));
+    session.execute(Tables.onePartition(rows).setQueryTimestamp(after(latest)));
+  }
+
+  private Set<MovieMinute> closed(BatchId upTo, long nowMs) {
+    Set<MovieMinute> minutes = new HashSet<>();
+    synchronized (lock) {
+      batches.forEach((batch, rest) -> {
+        if (!isBefore(batch, upTo)) return;
+        for (MovieMinute m : rest.unfolded) if (m.minuteMs() + Period.MINUTE + CLOSED_AFTER_MS <= nowMs) minutes.add(m);
+      });
+    }
+    return minutes;
+  }
+
+  private void fold(MovieMinute minute, BatchId upTo) {
+    int day = Period.dayOf(minute.minuteMs());
+    Instant at = Instant.ofEpochMilli(minute.minuteMs());
+    record Rows(Group group, String query) {}
+    Map<Rows, Long> lastBatches = new HashMap<>();
+    Map<Group, long[]> sums = new EnumMap<>(Group.class);
+    long latest = 0;
+    for (Row row : session.execute(minuteRows.bind(minute.movie(), day, at))) {
+      String query = row.getString("query_id");
+      BatchId batch = new BatchId(query, row.getLong("batch_id"));
+      if (!isBefore(batch, upTo)) continue;
+      addTo(sums, row);
+      latest = Math.max(latest, row.getLong("written"));
+      if (!query.equals(FOLDED)) lastBatches.merge(new Rows(Group.valueOf(row.getString("grp")), query), batch.number(), Math::max);
+    }
+    if (lastBatches.isEmpty()) return;
+    BatchStatement mutation = BatchStatement.newInstance(DefaultBatchType.LOGGED);
+    for (var each : lastBatches.entrySet()) {
+      Rows rows = each.getKey();
+      mutation = mutation.add(deleteMinute.bind(minute.movie(), day, at, rows.group().name(), rows.query(), each.getValue()));
+    }
+    for (var sum : sums.entrySet()) {
+      long[] n = sum.getValue();
+      mutation = mutation.add(insertMinute.bind(minute.movie(), day, at, sum.getKey().name(), n[0], n[1], n[2]));
+    }
+    session.execute(mutation.setQueryTimestamp(after(latest)));
+  }
+
+  /** For each query the first batch that is not settled; batches found settled are forgotten. */
+  private List<BatchId> settledEnds(BatchId upTo, long nowMs) {
+    Map<String, Long> firsts = new HashMap<>();
+    synchronized (lock) {
+      for (Iterator<Map.Entry<BatchId, Unsettled>> each = batches.entrySet().iterator(); each.hasNext(); ) {
+        var entry = each.next();
+        BatchId batch = entry.getKey();
+        Unsettled rest = entry.getValue();
+        boolean settled = isBefore(batch, upTo) && rest.hoursWritten
+            && rest.unfolded.stream().noneMatch(m -> m.minuteMs() < nowMs + FUTURE_MS);
+        if (settled) each.remove();
+        firsts.merge(batch.query(), settled ? Long.MAX_VALUE : batch.number(), Math::min);
+      }
+    }
+    List<BatchId> ends = new ArrayList<>();
+    firsts.forEach((query, first) ->
+        ends.add(new BatchId(query, query.equals(upTo.query()) ? Math.min(first, upTo.number()) : first)));
+    return ends;
+  }
+
+  private void foldStats(BatchId end) {
+    long rows = 0;
+    long duplicates = 0;
+    long malformed = 0;
+    long latest = 0;
+    int found = 0;
+    Instant finished = Instant.EPOCH;
+    for (Row row : session.execute(statsBefore.bind(end.query(), end.number()))) {
+      rows += row.getLong("rows");
+      duplicates += row.getLong("duplicates");
+      malformed += row.getLong("malformed");
+      latest = Math.max(latest, row.getLong("written"));
+      if (row.getInstant("finished").isAfter(finished)) finished = row.getInstant("finished");
+      found++;
+    }
+    if (found < 2) return;
+    BatchStatement mutation = BatchStatement.newInstance(DefaultBatchType.LOGGED)
+        .add(deleteStats.bind(end.query(), end.number()))
+        .add(insertStats.bind(end.query(), rows, duplicates, malformed, finished));
+    session.execute(mutation.setQueryTimestamp(after(latest)));
+  }
+
+  private static void addTo(Map<Group, long[]> sums, Row row) {
+    long[] sum = sums.computeIfAbsent(Group.valueOf(row.getString("grp")), g -> new long[3]);
+    sum[0] += row.getLong("positive");
+    sum[1] += row.getLong("negative");
+    sum[2] += row.getLong("neutral");
+  }
+
+  private static long after(long latestMicros) {
+    return Math.max(System.currentTimeMillis() * 1000, latestMicros + 1);
+  }
+
+  @Override
+  public void close() {
+    thread.shutdownNow();
+  }
+}
