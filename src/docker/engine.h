@@ -124,7 +124,7 @@ struct ContainerSpec {
 enum class ContainerState { kCreated, kRunning, kPaused, kRestarting, kRemoving, kExited, kDead };
 std::string_view word_of(ContainerState state);
 
-// As inspect shows it; `list` gives what its answer holds: all but exit, times, pid and mounts.
+// As inspect shows it; `list` gives what its answer holds: all but exit, error, pid, start and finish.
 struct Container {
   std::string id;
   std::string name;   // without the slash
