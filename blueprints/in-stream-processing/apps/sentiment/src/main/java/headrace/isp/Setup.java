@@ -45,7 +45,7 @@ public final class Setup {
         "REPLICATION", Integer.toString(replication),
         "RETENTION_SECONDS", Integer.toString(env.number("RETENTION_DAYS", 30) * 24 * 3600));
 
-    try (CqlSession session = Tables.builder(address).build()) {
+    try (CqlSession session = Tables.openForSchema(address)) {
       for (String file : List.of("schema/keyspace.cql", "schema/tables.cql")) {
         for (String statement : statements(resource(file), values)) session.execute(statement);
       }

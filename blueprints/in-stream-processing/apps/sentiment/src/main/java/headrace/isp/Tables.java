@@ -33,11 +33,15 @@ public final class Tables implements AutoCloseable {
   }
 
   public static Tables open(CassandraAddress address) {
-    return new Tables(builder(address).withKeyspace(CqlIdentifier.fromInternal(address.keyspace())).build());
+    return new Tables(builder(address, true).withKeyspace(CqlIdentifier.fromInternal(address.keyspace())).build());
   }
 
-  /** A session outside of any keyspace, for the schema. */
-  static CqlSessionBuilder builder(CassandraAddress address) {
+  /** A session outside of any keyspace, for the schema. It keeps no picture of it: refreshing one costs a second per change. */
+  static CqlSession openForSchema(CassandraAddress address) {
+    return builder(address, false).build();
+  }
+
+  private static CqlSessionBuilder builder(CassandraAddress address, boolean keepSchema) {
     var config = DriverConfigLoader.programmaticBuilder()
         .withString(DefaultDriverOption.REQUEST_CONSISTENCY, ConsistencyLevel.LOCAL_QUORUM.name())
         .withDuration(DefaultDriverOption.REQUEST_TIMEOUT, Duration.ofSeconds(10))
@@ -47,6 +51,7 @@ public final class Tables implements AutoCloseable {
         .withBoolean(DefaultDriverOption.RECONNECT_ON_INIT, true)
         .withDuration(DefaultDriverOption.RECONNECTION_BASE_DELAY, Duration.ofMillis(200))
         .withDuration(DefaultDriverOption.RECONNECTION_MAX_DELAY, Duration.ofSeconds(2))
+        .withBoolean(DefaultDriverOption.METADATA_SCHEMA_ENABLED, keepSchema)
         .withStringList(DefaultDriverOption.METADATA_SCHEMA_REFRESHED_KEYSPACES, List.of(address.keyspace()))
         .withInt(DefaultDriverOption.NETTY_IO_SIZE, 2)
         .withInt(DefaultDriverOption.NETTY_ADMIN_SIZE, 1)
