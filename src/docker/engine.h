@@ -253,6 +253,7 @@ class Engine {
 
   virtual Status logs(std::string_view container, const LogQuery& query, const OutputSink& sink,
                       std::stop_token stop = {}) = 0;
+  // Engines of version 20.10 take up to a second for the answer.
   virtual Result<Usage> usage(std::string_view container) = 0;
 
   // Runs a command inside and waits for it. Output beyond `bound` per stream is dropped, the end of it kept.

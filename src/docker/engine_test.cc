@@ -235,7 +235,7 @@ TEST_F(EngineTest, StopGivesTheProcessItsGraceToEndWell) {
 
 TEST_F(EngineTest, TheSpecReachesTheProcess) {
   ContainerSpec spec =
-      script("spec", R"(echo "$PATH $FROM_IMAGE $MINE"; id -u; cat /proc/self/limits | head -10;
+      script("spec", R"(exec 2>&1; echo "$PATH $FROM_IMAGE $MINE"; id -u; cat /proc/self/limits | head -10;
       cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null;
       cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null;
       echo in: $PWD; echo x > /denied; echo x > /scratch/f && echo wrote; cat /proc/self/status)");
