@@ -88,15 +88,15 @@ struct Wish {
 
 // ---- Views ---------------------------------------------------------------------------------------
 
-enum class State { kWaiting, kRunning, kDone, kFailed, kCancelled, kSkipped };
-std::string_view word_of(State state);
+enum class StepState { kWaiting, kRunning, kDone, kFailed, kCancelled, kSkipped };
+std::string_view word_of(StepState state);
 
 struct StepView {
   std::string id;  // "start kafka", "kafka/create-topics", "stop dashboard"
   std::string component;
   std::string action;  // for people
   std::vector<std::string> needs;
-  State state = State::kWaiting;
+  StepState state = StepState::kWaiting;
   int attempt = 0;
   std::optional<Cause> cause;
   std::string result;
@@ -126,7 +126,7 @@ struct OperationView {
   OperationId id;
   EnvironmentId environment;
   std::string kind;  // "launch", "apply", "command", "destroy"
-  State state = State::kRunning;
+  StepState state = StepState::kRunning;
   std::vector<StepView> steps;
   std::optional<Cause> cause;
   Wall started;
