@@ -8,16 +8,16 @@
 namespace headrace::environment {
 namespace {
 
-StepState state_of(const records::Step& step) { return static_cast<StepState>(step.state()); }
+StepState progress_of(const records::Step& step) { return static_cast<StepState>(step.state()); }
 StepKind kind_of(const records::Step& step) { return static_cast<StepKind>(step.kind()); }
 bool has_ended(const records::Step& step) {
-  return state_of(step) != StepState::kWaiting && state_of(step) != StepState::kRunning;
+  return progress_of(step) != StepState::kWaiting && progress_of(step) != StepState::kRunning;
 }
 
 // Done, or skipped because its condition did not hold: dependents may go on.
 bool lets_go_on(const records::Step& step) {
-  return state_of(step) == StepState::kDone || (state_of(step) == StepState::kSkipped && !step.has_cause()) ||
-         (state_of(step) == StepState::kFailed && step.keep_going());
+  return progress_of(step) == StepState::kDone || (progress_of(step) == StepState::kSkipped && !step.has_cause()) ||
+         (progress_of(step) == StepState::kFailed && step.keep_going());
 }
 
 Local local_of(const records::Operation& operation, const records::Step& step) {
@@ -99,7 +99,7 @@ void Manager::advance(Live& live, Now now, Commit& commit) {
   }
   const auto& steps = operation->record.steps();
   const bool any_running = std::ranges::any_of(
-      steps, [](const records::Step& step) { return state_of(step) == StepState::kRunning; });
+      steps, [](const records::Step& step) { return progress_of(step) == StepState::kRunning; });
   const bool all_ended = std::ranges::all_of(steps, has_ended);
   if (!any_running || all_ended) {
     finish(live, *operation, now, commit);  // what still waits can never begin
@@ -111,7 +111,7 @@ void Manager::advance(Live& live, Now now, Commit& commit) {
 
 bool Manager::move_step(Live& live, Running& operation, records::Step& step, Now now, Commit& commit) {
   if (has_ended(step)) return false;
-  if (state_of(step) == StepState::kRunning) return check_step(live, operation, step, now, commit);
+  if (progress_of(step) == StepState::kRunning) return check_step(live, operation, step, now, commit);
   if (operation.record.cancelled()) return false;
   for (const std::string& need : step.needs()) {
     const auto& steps = operation.record.steps();
@@ -340,10 +340,10 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
 // Claims of components whose services never began to start: nothing of theirs is worth keeping.
 void Manager::release_unstarted(const Live& live, const Running& operation, Commit& commit) const {
   for (const records::Step& step : operation.record.steps()) {
-    if (kind_of(step) != StepKind::kPlace || state_of(step) == StepState::kWaiting) continue;
+    if (kind_of(step) != StepKind::kPlace || progress_of(step) == StepState::kWaiting) continue;
     const bool started = std::ranges::any_of(operation.record.steps(), [&](const records::Step& other) {
       return other.component() == step.component() && kind_of(other) == StepKind::kStart &&
-             state_of(other) != StepState::kWaiting;
+             progress_of(other) != StepState::kWaiting;
     });
     if (started) continue;
     RemoveApps remove{{}, cluster::Volumes::kDestroy, owner_of(operation, step)};
@@ -358,19 +358,19 @@ void Manager::release_unstarted(const Live& live, const Running& operation, Comm
 void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   records::Operation& record = operation.record;
   if (record.cancelled() || std::ranges::any_of(record.steps(), [](const records::Step& step) {
-        return state_of(step) == StepState::kFailed && !step.keep_going();
+        return progress_of(step) == StepState::kFailed && !step.keep_going();
       })) {
     release_unstarted(live, operation, commit);
   }
   std::optional<Cause> failure;
   for (records::Step& step : *record.mutable_steps()) {
-    if (state_of(step) == StepState::kFailed && !step.keep_going() && !failure) {
+    if (progress_of(step) == StepState::kFailed && !step.keep_going() && !failure) {
       failure = from_record(step.cause());
       failure->sentence = fmt::format("{}: {}", step.id(), failure->sentence);
     }
   }
   for (records::Step& step : *record.mutable_steps()) {
-    if (state_of(step) != StepState::kWaiting) continue;
+    if (progress_of(step) != StepState::kWaiting) continue;
     const std::string why = failure ? "not begun, because " + failure->sentence : "not begun";
     end_step(operation, step, StepState::kCancelled, Cause{"not-begun", why, now.wall, std::nullopt, {}}, now);
   }

@@ -104,7 +104,7 @@ class Manager final : public EnvironmentManager {
   process::Owner owner_of(const Running& operation, const records::Step& step) const;
 
   // views.cc
-  EnvironmentView view_of(const Live& live) const;
+  EnvironmentView environment_view(const Live& live) const;
   ComponentView component_view(const Live& live, const Component& component) const;
   std::pair<std::string, std::optional<Cause>> component_state(const Live& live, const std::string& component) const;
   void tell(Live& live, Now now, Commit& commit);  // events for what changed since last told

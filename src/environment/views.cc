@@ -163,7 +163,7 @@ ComponentView Manager::component_view(const Live& live, const Component& compone
   return view;
 }
 
-EnvironmentView Manager::view_of(const Live& live) const {
+EnvironmentView Manager::environment_view(const Live& live) const {
   const LoadedGeneration& generation = live.latest();
   EnvironmentView view{.name = EnvironmentId(live.record.name()),
                        .blueprint = generation.blueprint->name,
@@ -230,14 +230,14 @@ void Manager::tell(Live& live, Now now, Commit& commit) {
 
 std::vector<EnvironmentView> Manager::environments() const {
   std::vector<EnvironmentView> views;
-  for (const auto& [name, live] : live_) views.push_back(view_of(live));
+  for (const auto& [name, live] : live_) views.push_back(environment_view(live));
   return views;
 }
 
 std::vector<OperationView> Manager::operations() const {
   std::vector<OperationView> views;
-  for (const auto& [id, operation] : running_) views.push_back(environment::view_of(operation.record));
-  for (const auto& [id, operation] : ended_) views.push_back(environment::view_of(operation));
+  for (const auto& [id, operation] : running_) views.push_back(view_of(operation.record));
+  for (const auto& [id, operation] : ended_) views.push_back(view_of(operation));
   std::ranges::sort(views, {}, &OperationView::started);
   return views;
 }
@@ -245,7 +245,7 @@ std::vector<OperationView> Manager::operations() const {
 std::optional<PlanView> Manager::plan_of(const PlanId& plan) const {
   const auto found = plans_.find(plan.str());
   if (found == plans_.end()) return std::nullopt;
-  return environment::view_of(found->second);
+  return view_of(found->second);
 }
 
 }  // namespace headrace::environment
