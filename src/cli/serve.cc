@@ -137,6 +137,19 @@ std::string metrics_of(const server::Pump& pump) {
   return text;
 }
 
+// Generated secrets live as long as their environment.
+void forget_secrets_of_destroyed(server::EventHub& hub, server::Vault& vault) {
+  hub.watch(0, [&vault](const server::HubEvent& event) {
+    if (event.type != "environment_gone") return;
+    const std::string prefix = fmt::format("env/{}/", event.subject);
+    for (const auto& secret : vault.list()) {
+      if (!secret.name.starts_with(prefix)) continue;
+      if (const Status removed = vault.remove(secret.name); !removed)
+        log::warn("{}", removed.error().to_string());
+    }
+  });
+}
+
 // SIGTERM and SIGINT are taken by sigwait, so that the end is an ordinary path.
 sigset_t block_end_signals() {
   sigset_t set;
@@ -242,6 +255,7 @@ Status serve(ServeOptions options) {
     log::info("TCP with token on port {}", port);
   }
 
+  forget_secrets_of_destroyed(hub, *vault);
   pump.start();
   server.start();
   log::info("Headrace {} serves {} ({} agents, state in {})", kVersion, options.socket, options.agents,

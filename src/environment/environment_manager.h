@@ -153,6 +153,8 @@ struct EnvironmentView {
   std::optional<Cause> cause;
   std::vector<ComponentView> components;
   std::map<std::string, std::string> parameters;  // JSON texts; secret ones show "(secret)"
+  std::map<std::string, std::string> given;       // as callers gave them: what a new wish is laid over
+  std::shared_ptr<const BlueprintSource> source;  // of the latest generation
   std::map<std::string, std::string> outputs;     // known ones
   std::map<std::string, std::string> images;
   std::vector<std::string> commands;     // "kafka.scale"

@@ -1,22 +1,27 @@
 // Moving operations: which step may begin, what it asks of the process manager, when it has ended.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "environment/manager.h"
 
 namespace headrace::environment {
 namespace {
 
-StepState progress_of(const records::Step& step) { return static_cast<StepState>(step.state()); }
-StepKind kind_of(const records::Step& step) { return static_cast<StepKind>(step.kind()); }
+StepState progress_of(const records::Step& step) {
+  return static_cast<StepState>(step.state());
+}
+StepKind kind_of(const records::Step& step) {
+  return static_cast<StepKind>(step.kind());
+}
 bool has_ended(const records::Step& step) {
   return progress_of(step) != StepState::kWaiting && progress_of(step) != StepState::kRunning;
 }
 
 // Done, or skipped because its condition did not hold: dependents may go on.
 bool lets_go_on(const records::Step& step) {
-  return progress_of(step) == StepState::kDone || (progress_of(step) == StepState::kSkipped && !step.has_cause()) ||
+  return progress_of(step) == StepState::kDone ||
+         (progress_of(step) == StepState::kSkipped && !step.has_cause()) ||
          (progress_of(step) == StepState::kFailed && step.keep_going());
 }
 
@@ -48,8 +53,9 @@ process::AppId Manager::run_id(const Running& operation, const records::Step& st
     if (!plain) c = '-';
   }
   while (name.ends_with('-')) name.pop_back();
-  return process::AppId(fmt::format("/env/{}/{}/run-{}-{}-{}", operation.record.environment(), step.component(), name,
-                                    operation.record.id().substr(0, 8), step.attempt()));
+  return process::AppId(fmt::format("/env/{}/{}/run-{}-{}-{}", operation.record.environment(),
+                                    step.component(), name, operation.record.id().substr(0, 8),
+                                    step.attempt()));
 }
 
 process::Owner Manager::owner_of(const Running& operation, const records::Step& step) const {
@@ -59,7 +65,8 @@ process::Owner Manager::owner_of(const Running& operation, const records::Step& 
           .attempt = step.attempt()};
 }
 
-void Manager::set_cause(records::Step& step, std::string code, std::string sentence, std::string remedy, Now now) {
+void Manager::set_cause(records::Step& step, std::string code, std::string sentence, std::string remedy,
+                        Now now) {
   if (step.has_cause() && step.cause().code() == code && step.cause().sentence() == sentence) return;
   *step.mutable_cause() =
       to_record({std::move(code), std::move(sentence), now.wall, std::nullopt, std::move(remedy)});
@@ -76,7 +83,8 @@ std::optional<Cause> Manager::cause_of(const Live& live, const std::string& comp
   return std::nullopt;
 }
 
-void Manager::end_step(Running& operation, records::Step& step, StepState state, std::optional<Cause> cause, Now now) {
+void Manager::end_step(Running& operation, records::Step& step, StepState state, std::optional<Cause> cause,
+                       Now now) {
   step.set_state(static_cast<int>(state));
   step.set_ended(millis(now.wall));
   step.clear_cause();
@@ -149,7 +157,8 @@ void Manager::start_step(Live& live, Running& operation, records::Step& step, No
   issue(live, operation, step, now, commit);
 }
 
-// Asks for what the step needs; where values are still missing it says so and is asked again at the next event.
+// Asks for what the step needs; where values are still missing it says so and is asked again at the next
+// event.
 void Manager::issue(Live& live, Running& operation, records::Step& step, Now now, Commit& commit) {
   const LoadedGeneration& generation = live.latest();
   const Component* component = generation.blueprint->find(step.component());
@@ -158,7 +167,8 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
   const auto put = [&](Result<Rendered> rendered) {
     if (!rendered) {
       end_step(operation, step, StepState::kFailed,
-               Cause{"cannot-render", rendered.error().to_string(), now.wall, std::nullopt, rendered.error().remedy},
+               Cause{"cannot-render", rendered.error().to_string(), now.wall, std::nullopt,
+                     rendered.error().remedy},
                now);
     } else if (!rendered->spec) {
       set_cause(step, "not-placed", "waits for " + rendered->waits_for, {}, now);
@@ -172,7 +182,8 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
       PutApps gang{{}, owner};
       for (const Service& service : component->services) {
         // What runs already (a continued launch) keeps its goals.
-        if (!service.ordinal || live.apps.contains(app_id(live.record.name(), component->name, service.name))) continue;
+        if (!service.ordinal || live.apps.contains(app_id(live.record.name(), component->name, service.name)))
+          continue;
         auto rendered = render_service(state, *component, service, SlotGoal::kClaimed);
         if (!rendered || !rendered->spec) return put(std::move(rendered));
         gang.specs.push_back(std::move(*rendered->spec));
@@ -182,7 +193,8 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
       return;
     }
     case StepKind::kStart:
-      return put(render_service(state, *component, *service_of(*component, step.target()), SlotGoal::kRunning));
+      return put(
+          render_service(state, *component, *service_of(*component, step.target()), SlotGoal::kRunning));
     case StepKind::kScale: {
       const Step* source = blueprint_step(*component, step);
       const auto bindings = bindings_of(state, *component, local_of(operation.record, step));
@@ -192,8 +204,8 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
         return put(count ? fail(source->count.problem(0, "the count of a scale step has to be an integer"))
                          : std::unexpected(count.error()));
       }
-      return put(render_service(state, *component, *service_of(*component, source->service), SlotGoal::kRunning,
-                                static_cast<int>(*number)));
+      return put(render_service(state, *component, *service_of(*component, source->service),
+                                SlotGoal::kRunning, static_cast<int>(*number)));
     }
     case StepKind::kRun:
     case StepKind::kWait: {
@@ -204,9 +216,8 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
                              local_of(operation.record, step), id));
     }
     case StepKind::kStop: {
-      RemoveApps remove{{},
-                        operation.record.keep_volumes() ? cluster::Volumes::kKeep : cluster::Volumes::kDestroy,
-                        owner};
+      RemoveApps remove{
+          {}, operation.record.keep_volumes() ? cluster::Volumes::kKeep : cluster::Volumes::kDestroy, owner};
       const std::string prefix = app_id(live.record.name(), step.component(), "").str();
       for (const auto& [id, app] : live.apps) {
         if (id.str().starts_with(prefix)) remove.apps.push_back(id);
@@ -262,7 +273,8 @@ bool Manager::check_step(Live& live, Running& operation, records::Step& step, No
         if (!service.ordinal) continue;
         const process::AppView* app = app_of(service.name);
         if (app && is_placed(*app, wanted_instances(app->spec))) continue;
-        return end_when(false, cause_of(live, component->name, service.name), "waits for the cluster's claims");
+        return end_when(false, cause_of(live, component->name, service.name),
+                        "waits for the cluster's claims");
       }
       return end_when(true, std::nullopt, {});
     }
@@ -274,7 +286,8 @@ bool Manager::check_step(Live& live, Running& operation, records::Step& step, No
       // An older view of the app says nothing about what was asked for.
       const bool current = app && *app->spec == operation.issued.at(step.id());
       const bool ready = current && is_ready(*app, wanted_instances(app->spec)) && app->deployments.empty();
-      return end_when(ready, cause_of(live, step.component(), service), "starts; its check has not passed yet");
+      return end_when(ready, cause_of(live, step.component(), service),
+                      "starts; its check has not passed yet");
     }
     case StepKind::kRun:
     case StepKind::kWait: return check_run(live, operation, step, now, commit);
@@ -309,11 +322,12 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
   const Component* component = live.latest().blueprint->find(step.component());
   const Step* source = component ? blueprint_step(*component, step) : nullptr;
   const bool may_rerun = source && (!outcome.unknown || source->idempotent);
-  const std::string why = outcome.unknown ? "its outcome is unknown: the task was lost sight of"
-                          : outcome.exit_code
-                              ? fmt::format("exit code {}: {}", *outcome.exit_code,
-                                            outcome.log_tail.empty() ? outcome.message : last_line(outcome.log_tail))
-                              : outcome.message;
+  const std::string why =
+      outcome.unknown ? "its outcome is unknown: the task was lost sight of"
+      : outcome.exit_code
+          ? fmt::format("exit code {}: {}", *outcome.exit_code,
+                        outcome.log_tail.empty() ? outcome.message : last_line(outcome.log_tail))
+          : outcome.message;
   if (kind_of(step) == StepKind::kWait && may_rerun) {
     operation.next_attempt[step.id()] = now.mono + source->interval;
     operation.issued.erase(step.id());
@@ -326,14 +340,17 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
     step.set_attempt(step.attempt() + 1);
     operation.issued.erase(step.id());
     operation.next_attempt[step.id()] = now.mono + 1s;
-    set_cause(step, "retrying", fmt::format("attempt {} failed ({}); trying again", step.attempt() - 1, why), {}, now);
+    set_cause(step, "retrying", fmt::format("attempt {} failed ({}); trying again", step.attempt() - 1, why),
+              {}, now);
     return false;
   }
-  const std::string remedy = outcome.unknown && source && !source->idempotent
-                                 ? "look whether it took effect; mark the step `idempotent: true` if it may run twice"
-                                 : fmt::format("see `headrace logs {} {}`", live.record.name(), step.component());
+  const std::string remedy =
+      outcome.unknown && source && !source->idempotent
+          ? "look whether it took effect; mark the step `idempotent: true` if it may run twice"
+          : fmt::format("see `headrace logs {} {}`", live.record.name(), step.component());
   end_step(operation, step, StepState::kFailed,
-           Cause{outcome.unknown ? "outcome-unknown" : "task-failed", why, now.wall, std::nullopt, remedy}, now);
+           Cause{outcome.unknown ? "outcome-unknown" : "task-failed", why, now.wall, std::nullopt, remedy},
+           now);
   return true;
 }
 
@@ -372,7 +389,8 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   for (records::Step& step : *record.mutable_steps()) {
     if (progress_of(step) != StepState::kWaiting) continue;
     const std::string why = failure ? "not begun, because " + failure->sentence : "not begun";
-    end_step(operation, step, StepState::kCancelled, Cause{"not-begun", why, now.wall, std::nullopt, {}}, now);
+    end_step(operation, step, StepState::kCancelled, Cause{"not-begun", why, now.wall, std::nullopt, {}},
+             now);
   }
   const StepState verdict = failure              ? StepState::kFailed
                             : record.cancelled() ? StepState::kCancelled
@@ -389,12 +407,13 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
     live.wanted.reset();
     live.record.set_current(live.current->record.number());
   }
-  commit.events.push_back({EnvironmentId(live.record.name()), OperationId(record.id()), "operation_ended",
-                           document::to_json(document::Node::map(
-                               {{"operation", document::Node::of(record.id())},
-                                {"kind", document::Node::of(record.kind())},
-                                {"state", document::Node::of(word_of(verdict))},
-                                {"cause", document::Node::of(failure ? failure->sentence : std::string())}}))});
+  commit.events.push_back(
+      {EnvironmentId(live.record.name()), OperationId(record.id()), "operation_ended",
+       document::to_json(document::Node::map(
+           {{"operation", document::Node::of(record.id())},
+            {"kind", document::Node::of(record.kind())},
+            {"state", document::Node::of(word_of(verdict))},
+            {"cause", document::Node::of(failure ? failure->sentence : std::string())}}))});
   const bool destroyed = record.kind() == "destroy" && verdict == StepState::kDone;
   const bool undo = record.atomic() && record.kind() == "launch" && verdict != StepState::kDone;
   save(operation, now, commit);
@@ -405,6 +424,7 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   forget_old(commit);
   if (destroyed) {
     commit.writes.push_back({"environments", name, std::nullopt});
+    commit.events.push_back({EnvironmentId(name), OperationId(id), "environment_gone", "{}"});
     live_.erase(name);
     return;
   }

@@ -1,8 +1,8 @@
 #include "environment/manager.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace headrace::environment {
 namespace {
@@ -41,8 +41,10 @@ std::string make_generated(const Generated& generated, Random& random) {
 }
 
 bool is_environment_name(const std::string& name) {
-  if (name.empty() || name.size() > 40 || name.front() < 'a' || name.front() > 'z' || name.back() == '-') return false;
-  return std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  if (name.empty() || name.size() > 40 || name.front() < 'a' || name.front() > 'z' || name.back() == '-')
+    return false;
+  return std::ranges::all_of(
+      name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 // Several errors as one: the first one's code and place, every sentence.
@@ -55,13 +57,16 @@ Error all_of(const std::vector<Error>& errors) {
 }  // namespace
 
 Result<std::unique_ptr<EnvironmentManager>> EnvironmentManager::create(Options options, std::uint64_t seed,
-                                                                       std::span<const Record> records, Now now) {
+                                                                       std::span<const Record> records,
+                                                                       Now now) {
   auto manager = std::make_unique<Manager>(options, seed, now);
   TRY_STATUS(manager->load(records, now));
   return manager;
 }
 
-std::vector<std::string> EnvironmentManager::tables() { return {kSources, kEnvironments, kOperations, kPlans}; }
+std::vector<std::string> EnvironmentManager::tables() {
+  return {kSources, kEnvironments, kOperations, kPlans};
+}
 
 void Commit::append(Commit&& other) {
   std::ranges::move(other.writes, std::back_inserter(writes));
@@ -72,14 +77,17 @@ void Commit::append(Commit&& other) {
 Status Manager::load(std::span<const Record> records, Now now) {
   const auto parse = [](auto& message, const Record& record) -> Status {
     if (message.ParseFromString(record.value)) return {};
-    return fail(Code::kCorrupt, fmt::format("the record {} of table {} cannot be read", record.key, record.table),
+    return fail(Code::kCorrupt,
+                fmt::format("the record {} of table {} cannot be read", record.key, record.table),
                 "restore the state folder from a backup");
   };
   for (const Record& record : records) {
     if (record.table == kSources) {
       records::Source source;
       TRY_STATUS(parse(source, record));
-      for (const auto& [path, text] : source.files()) sources_[record.key].files[path] = text;
+      BlueprintSource files;
+      for (const auto& [path, text] : source.files()) files.files[path] = text;
+      sources_[record.key] = std::make_shared<const BlueprintSource>(std::move(files));
     } else if (record.table == kOperations) {
       records::Operation operation;
       TRY_STATUS(parse(operation, record));
@@ -128,9 +136,10 @@ Status Manager::check_free(const Live& live) const {
   if (live.record.operation().empty()) return {};
   const records::Operation& operation = running_.at(live.record.operation()).record;
   if (operation.kind() == "heal") return {};  // a user's operation replaces a heal
-  return fail(Code::kConflict,
-              fmt::format("the {} {} of {} is still running", operation.kind(), operation.id(), live.record.name()),
-              fmt::format("wait for it, or end it: headrace cancel {}", operation.id()));
+  return fail(
+      Code::kConflict,
+      fmt::format("the {} {} of {} is still running", operation.kind(), operation.id(), live.record.name()),
+      fmt::format("wait for it, or end it: headrace cancel {}", operation.id()));
 }
 
 State Manager::state_of(const Live& live, const LoadedGeneration& generation) const {
@@ -145,11 +154,12 @@ State Manager::state_of(const Live& live, const LoadedGeneration& generation) co
 Result<LoadedGeneration> Manager::load_generation(const records::Generation& record) const {
   std::shared_ptr<const Blueprint>& blueprint = blueprints_[record.source_digest()];
   if (!blueprint) {
-    Loaded loaded = load_blueprint(sources_.at(record.source_digest()));
+    Loaded loaded = load_blueprint(*sources_.at(record.source_digest()));
     if (!loaded.errors.empty()) return fail(all_of(loaded.errors));
     blueprint = std::move(loaded.blueprint);
   }
-  Values values = resolve_parameters(*blueprint, record.profile(), {record.given().begin(), record.given().end()});
+  Values values =
+      resolve_parameters(*blueprint, record.profile(), {record.given().begin(), record.given().end()});
   if (!values.errors.empty()) return fail(all_of(values.errors));
   return LoadedGeneration{record, blueprint, std::move(values.values)};
 }
@@ -167,7 +177,7 @@ Result<LoadedGeneration> Manager::generation_of(const Wish& wish, int number, No
   if (!sources_.contains(record.source_digest())) {
     records::Source source;
     source.mutable_files()->insert(wish.source.files.begin(), wish.source.files.end());
-    sources_[record.source_digest()] = wish.source;
+    sources_[record.source_digest()] = std::make_shared<const BlueprintSource>(wish.source);
     blueprints_[record.source_digest()] = wish.blueprint;
     commit.writes.push_back({kSources, record.source_digest(), source.SerializeAsString()});
   }
@@ -222,7 +232,8 @@ Result<Decision<PlanView>> Manager::plan(const Wish& wish, Now now) {
 
 Result<Decision<PlanView>> Manager::plan_destroy(const EnvironmentId& environment, Now now) {
   const Live* live = find(environment.str());
-  if (!live) return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
+  if (!live)
+    return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
   records::Plan plan;
   plan.set_id(random_.uuid());
   plan.set_environment(environment.str());
@@ -230,7 +241,8 @@ Result<Decision<PlanView>> Manager::plan_destroy(const EnvironmentId& environmen
   plan.set_from_generation(live->record.current());
   plan.set_made(millis(now.wall));
   (*plan.mutable_revisions())[environment.str()] = live->record.revision();
-  for (records::Step& step : environment::plan_destroy(*live->latest().blueprint)) *plan.add_steps() = std::move(step);
+  for (records::Step& step : environment::plan_destroy(*live->latest().blueprint))
+    *plan.add_steps() = std::move(step);
   Commit commit;
   commit.writes.push_back({kPlans, plan.id(), plan.SerializeAsString()});
   PlanView view = view_of(plan);
@@ -239,7 +251,8 @@ Result<Decision<PlanView>> Manager::plan_destroy(const EnvironmentId& environmen
   return Decision<PlanView>{std::move(view), std::move(commit)};
 }
 
-Running& Manager::begin(Live& live, records::Operation operation, Duration deadline, Now now, Commit& commit) {
+Running& Manager::begin(Live& live, records::Operation operation, Duration deadline, Now now,
+                        Commit& commit) {
   if (Running* heal = running(live)) {  // check_free let only a heal be replaced
     heal->record.set_cancelled(true);
     for (records::Step& step : *heal->record.mutable_steps()) {
@@ -256,9 +269,11 @@ Running& Manager::begin(Live& live, records::Operation operation, Duration deadl
   operation.set_deadline(millis(now.wall + deadline));
   operation.set_from_generation(live.record.current());
   operation.set_to_generation(live.latest().record.number());
-  for (records::Step& step : *operation.mutable_steps()) step.set_state(static_cast<int>(StepState::kWaiting));
+  for (records::Step& step : *operation.mutable_steps())
+    step.set_state(static_cast<int>(StepState::kWaiting));
   // Logs of the run-once apps of earlier operations go with the next operation.
-  RemoveApps old{{}, cluster::Volumes::kDestroy, {.environment = live.record.name(), .operation = operation.id()}};
+  RemoveApps old{
+      {}, cluster::Volumes::kDestroy, {.environment = live.record.name(), .operation = operation.id()}};
   for (const std::string& app : live.record.run_apps()) {
     if (live.apps.contains(process::AppId(app))) old.apps.push_back(process::AppId(app));
   }
@@ -267,9 +282,10 @@ Running& Manager::begin(Live& live, records::Operation operation, Duration deadl
   live.record.set_operation(operation.id());
   live.record.set_revision(live.record.revision() + 1);
   const std::string id = operation.id();
-  commit.events.push_back({EnvironmentId(live.record.name()), OperationId(id), "operation_started",
-                           document::to_json(document::Node::map({{"operation", document::Node::of(id)},
-                                                                  {"kind", document::Node::of(operation.kind())}}))});
+  commit.events.push_back(
+      {EnvironmentId(live.record.name()), OperationId(id), "operation_started",
+       document::to_json(document::Node::map(
+           {{"operation", document::Node::of(id)}, {"kind", document::Node::of(operation.kind())}}))});
   Running& running = running_[id] = Running{.record = std::move(operation), .deadline = now.mono + deadline};
   save(running, now, commit);
   save(live, commit);
@@ -298,7 +314,8 @@ void Manager::generate_values(Live& live) {
   }
 }
 
-Result<OperationView> Manager::begin_plan(const records::Plan& plan, const std::string& by, Now now, Commit& commit) {
+Result<OperationView> Manager::begin_plan(const records::Plan& plan, const std::string& by, Now now,
+                                          Commit& commit) {
   Live* live = find(plan.environment());
   records::Operation operation;
   operation.set_requested_by(by);
@@ -318,7 +335,8 @@ Result<OperationView> Manager::begin_plan(const records::Plan& plan, const std::
     }
     auto& generations = *live->record.mutable_generations();
     // A generation that never became current is replaced by the next wish.
-    while (!generations.empty() && generations.rbegin()->number() >= plan.wanted().number()) generations.RemoveLast();
+    while (!generations.empty() && generations.rbegin()->number() >= plan.wanted().number())
+      generations.RemoveLast();
     *generations.Add() = plan.wanted();
     while (generations.size() > kKeptGenerations) generations.DeleteSubrange(0, 1);
     live->record.set_wanted(plan.wanted().number());
@@ -343,8 +361,9 @@ Result<Decision<OperationView>> Manager::launch(const Wish& wish, Now now) {
   if (Live* live = find(wish.name.str())) {
     TRY_STATUS(check_free(*live));
     return fail(Code::kConflict, fmt::format("the environment {} exists already", wish.name),
-                live->current ? fmt::format("change it: headrace plan {0}, then headrace apply {0}", wish.name)
-                              : fmt::format("continue its launch: headrace apply {}", wish.name));
+                live->current
+                    ? fmt::format("change it: headrace plan {0}, then headrace apply {0}", wish.name)
+                    : fmt::format("continue its launch: headrace apply {}", wish.name));
   }
   TRY(Decision<PlanView> planned, plan(wish, now));
   TRY(Decision<OperationView> applied, apply(planned.answer.id, wish.owner, now));
@@ -354,7 +373,8 @@ Result<Decision<OperationView>> Manager::launch(const Wish& wish, Now now) {
 
 Result<Decision<OperationView>> Manager::apply(const PlanId& id, const std::string& by, Now now) {
   const auto found = plans_.find(id.str());
-  if (found == plans_.end()) return fail(Code::kNotFound, fmt::format("there is no plan {}", id), "headrace plan");
+  if (found == plans_.end())
+    return fail(Code::kNotFound, fmt::format("there is no plan {}", id), "headrace plan");
   const records::Plan plan = found->second;
   const Live* live = find(plan.environment());
   if (live) TRY_STATUS(check_free(*live));
@@ -362,7 +382,8 @@ Result<Decision<OperationView>> Manager::apply(const PlanId& id, const std::stri
     const std::int64_t present = live ? live->record.revision() : 0;
     if (present != revision) {
       return fail(Code::kConflict,
-                  fmt::format("{} has moved from revision {} to {} since this plan was made", name, revision, present),
+                  fmt::format("{} has moved from revision {} to {} since this plan was made", name, revision,
+                              present),
                   "make a new plan");
     }
   }
@@ -375,11 +396,13 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
                                                  const std::map<std::string, std::string>& arguments,
                                                  const std::string& by, Now now) {
   Live* live = find(environment.str());
-  if (!live) return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
+  if (!live)
+    return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
   TRY_STATUS(check_free(*live));
   if (!live->current || live->wanted) {
-    return fail(Code::kConflict, fmt::format("{} is not whole: its last {} did not end well", environment,
-                                             live->current ? "change" : "launch"),
+    return fail(Code::kConflict,
+                fmt::format("{} is not whole: its last {} did not end well", environment,
+                            live->current ? "change" : "launch"),
                 fmt::format("bring it about first: headrace apply {}", environment));
   }
   const size_t dot = name.find('.');
@@ -400,7 +423,8 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
   std::map<std::string, expression::Value> values;
   for (const auto& [argument, text] : arguments) {
     const bool sets = std::ranges::find(command->sets, argument) != command->sets.end();
-    const bool takes = std::ranges::find(command->arguments, argument, &Parameter::name) != command->arguments.end();
+    const bool takes =
+        std::ranges::find(command->arguments, argument, &Parameter::name) != command->arguments.end();
     if (!sets && !takes) {
       return fail(Code::kInvalid, fmt::format("the command {} takes no \"{}\"", name, argument),
                   fmt::format("it takes {}", fmt::join(command->sets, ", ")));
@@ -435,10 +459,12 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
   TRY(const LoadedGeneration loaded, load_generation(wanted));
   TRY(Change change, plan_change(state_of(*live, *live->current), state_of(*live, loaded)));
   if (!change.refusals.empty()) return fail(all_of(change.refusals));
-  TRY(const std::vector<records::Step> steps, plan_command(state_of(*live, loaded), *component, *command, values));
+  TRY(const std::vector<records::Step> steps,
+      plan_command(state_of(*live, loaded), *component, *command, values));
   for (const records::Step& step : steps) *plan.add_steps() = step;
   for (records::Step& step : change.steps) {
-    for (const records::Step& own : steps) step.add_needs(own.id());  // the command first, then what its values change
+    for (const records::Step& own : steps)
+      step.add_needs(own.id());  // the command first, then what its values change
     *plan.add_steps() = std::move(step);
   }
   Commit commit;
@@ -449,7 +475,8 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
 Result<Decision<OperationView>> Manager::destroy(const EnvironmentId& environment, bool keep_volumes,
                                                  const std::string& by, Now now) {
   Live* live = find(environment.str());
-  if (!live) return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
+  if (!live)
+    return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
   TRY_STATUS(check_free(*live));
   records::Operation operation;
   operation.set_kind("destroy");
@@ -477,10 +504,12 @@ Result<Decision<OperationView>> Manager::cancel(const OperationId& id, const std
   Live& live = live_.at(operation.record.environment());
   operation.record.set_cancelled(true);
   Commit commit;
-  RemoveApps tasks{{}, cluster::Volumes::kDestroy, {.environment = live.record.name(), .operation = id.str()}};
+  RemoveApps tasks{
+      {}, cluster::Volumes::kDestroy, {.environment = live.record.name(), .operation = id.str()}};
   for (records::Step& step : *operation.record.mutable_steps()) {
     if (static_cast<StepState>(step.state()) != StepState::kRunning) continue;
-    if (const process::AppId task = run_id(operation, step); live.apps.contains(task)) tasks.apps.push_back(task);
+    if (const process::AppId task = run_id(operation, step); live.apps.contains(task))
+      tasks.apps.push_back(task);
     end_step(operation, step, StepState::kCancelled,
              Cause{"cancelled", "cancelled by " + by, now.wall, std::nullopt, {}}, now);
   }
@@ -507,7 +536,8 @@ std::vector<const cluster::Claim*> claims_of(const process::AppView& app) {
 }
 
 bool same_claims(const process::AppView& a, const process::AppView& b) {
-  return std::ranges::equal(claims_of(a), claims_of(b), [](const auto* x, const auto* y) { return *x == *y; });
+  return std::ranges::equal(claims_of(a), claims_of(b),
+                            [](const auto* x, const auto* y) { return *x == *y; });
 }
 
 }  // namespace
@@ -524,12 +554,14 @@ Commit Manager::on_app_changed(const process::AppView& app, Now now) {
   return commit;
 }
 
-// A placed value changed while nothing runs: what was rendered from it is rendered again, true dependents only.
+// A placed value changed while nothing runs: what was rendered from it is rendered again, true dependents
+// only.
 void Manager::heal(Live& live, Now now, Commit& commit) {
   if (!live.current || live.wanted) return;
   const State state = state_of(live, *live.current);
   auto change = plan_change(state, state);
-  if (!change || change->steps.empty()) return;  // refusals: an ordinal service, whose address stays its claim's
+  if (!change || change->steps.empty())
+    return;  // refusals: an ordinal service, whose address stays its claim's
   records::Operation operation;
   operation.set_kind("heal");
   operation.set_requested_by("Headrace: an address changed");
@@ -554,7 +586,8 @@ Commit Manager::on_refused(const process::Owner& owner, const Error& error, Now 
   for (records::Step& step : *found->second.record.mutable_steps()) {
     if (step.id() != owner.step || static_cast<StepState>(step.state()) != StepState::kRunning) continue;
     end_step(found->second, step, StepState::kFailed,
-             Cause{std::string(word_of(error.code)), error.to_string(), now.wall, std::nullopt, error.remedy}, now);
+             Cause{std::string(word_of(error.code)), error.to_string(), now.wall, std::nullopt, error.remedy},
+             now);
   }
   advance(*live, now, commit);
   return commit;
@@ -579,7 +612,8 @@ Commit Manager::on_start(std::span<const process::AppView> apps, Now now) {
     // A crash between two commits may leave an operation's end unwritten on the environment.
     if (!live.record.operation().empty() && !running_.contains(live.record.operation())) {
       const auto ended = ended_.find(live.record.operation());
-      const bool done = ended != ended_.end() && static_cast<StepState>(ended->second.state()) == StepState::kDone;
+      const bool done =
+          ended != ended_.end() && static_cast<StepState>(ended->second.state()) == StepState::kDone;
       live.record.set_operation("");
       if (done && live.wanted) {
         live.current = std::move(live.wanted);
@@ -605,7 +639,8 @@ Commit Manager::on_time(Now now) {
     const bool over = operation->deadline <= now.mono;
     for (records::Step& step : *operation->record.mutable_steps()) {
       const auto again = operation->next_attempt.find(step.id());
-      if (again != operation->next_attempt.end() && again->second <= now.mono) operation->next_attempt.erase(again);
+      if (again != operation->next_attempt.end() && again->second <= now.mono)
+        operation->next_attempt.erase(again);
       const auto deadline = operation->step_deadlines.find(step.id());
       if (deadline == operation->step_deadlines.end() || (!over && deadline->second > now.mono)) continue;
       Cause cause{"deadline", "did not end in time", now.wall, std::nullopt, {}};
@@ -628,7 +663,8 @@ void Manager::expire(Live& live, Now now, Commit& commit) {
   if (!live.expiry_seen) live.expiry_seen = now.mono;
   if (now.mono < *live.expiry_seen + kExpiryInterval || now.mono < started_ + kExpiryQuiet) return;
   if (!live.record.operation().empty()) return;
-  auto destroyed = destroy(EnvironmentId(live.record.name()), false, "Headrace: its time to live has passed", now);
+  auto destroyed =
+      destroy(EnvironmentId(live.record.name()), false, "Headrace: its time to live has passed", now);
   if (destroyed) commit.append(std::move(destroyed->commit));
 }
 
@@ -648,7 +684,9 @@ void Manager::save(const Live& live, Commit& commit) const {
 }
 
 void Manager::save(Running& operation, Now now, Commit& commit) const {
-  const auto remaining = [&](Monotonic deadline) { return std::max<std::int64_t>(1, (deadline - now.mono).count()); };
+  const auto remaining = [&](Monotonic deadline) {
+    return std::max<std::int64_t>(1, (deadline - now.mono).count());
+  };
   operation.record.set_remaining_ms(remaining(operation.deadline));
   for (records::Step& step : *operation.record.mutable_steps()) {
     const auto deadline = operation.step_deadlines.find(step.id());

@@ -1,5 +1,5 @@
-// The environment manager's inside: its memory, split over three files by concern: manager.cc (requests and events),
-// execute.cc (moving operations), views.cc (what is shown). Included by those only.
+// The environment manager's inside: its memory, split over three files by concern: manager.cc (requests and
+// events), execute.cc (moving operations), views.cc (what is shown). Included by those only.
 #pragma once
 
 #include <map>
@@ -26,9 +26,10 @@ struct Live {
   std::optional<LoadedGeneration> current;  // none before the first launch ended well
   std::optional<LoadedGeneration> wanted;   // of the running or last failed operation
   Apps apps;                                // what the process manager said last
-  std::map<std::string, std::pair<std::string, std::optional<Cause>>> shown;  // component -> state, cause as last told
+  std::map<std::string, std::pair<std::string, std::optional<Cause>>>
+      shown;  // component -> state, cause as last told
   std::map<std::string, Wall> shown_since;
-  std::optional<Monotonic> expiry_seen;     // first reading past `expires`
+  std::optional<Monotonic> expiry_seen;  // first reading past `expires`
 
   // What is to be shown and compared: the wanted generation while an operation brings it about.
   const LoadedGeneration& latest() const { return wanted ? *wanted : *current; }
@@ -45,7 +46,8 @@ struct Running {
 
 class Manager final : public EnvironmentManager {
  public:
-  Manager(Options options, std::uint64_t seed, Now now) : options_(options), random_(seed), started_(now.mono) {}
+  Manager(Options options, std::uint64_t seed, Now now)
+      : options_(options), random_(seed), started_(now.mono) {}
   Status load(std::span<const Record> records, Now now);
 
   Result<Decision<PlanView>> plan(const Wish& wish, Now now) override;
@@ -53,11 +55,12 @@ class Manager final : public EnvironmentManager {
   Result<Decision<OperationView>> launch(const Wish& wish, Now now) override;
   Result<Decision<OperationView>> apply(const PlanId& plan, const std::string& by, Now now) override;
   Result<Decision<OperationView>> command(const EnvironmentId& environment, const std::string& command,
-                                          const std::map<std::string, std::string>& arguments, const std::string& by,
-                                          Now now) override;
-  Result<Decision<OperationView>> destroy(const EnvironmentId& environment, bool keep_volumes, const std::string& by,
-                                          Now now) override;
-  Result<Decision<OperationView>> cancel(const OperationId& operation, const std::string& by, Now now) override;
+                                          const std::map<std::string, std::string>& arguments,
+                                          const std::string& by, Now now) override;
+  Result<Decision<OperationView>> destroy(const EnvironmentId& environment, bool keep_volumes,
+                                          const std::string& by, Now now) override;
+  Result<Decision<OperationView>> cancel(const OperationId& operation, const std::string& by,
+                                         Now now) override;
 
   Commit on_app_changed(const process::AppView& app, Now now) override;
   Commit on_app_removed(const process::AppId& app, Now now) override;
@@ -95,28 +98,31 @@ class Manager final : public EnvironmentManager {
   void issue(Live& live, Running& operation, records::Step& step, Now now, Commit& commit);
   bool check_step(Live& live, Running& operation, records::Step& step, Now now, Commit& commit);
   bool check_run(Live& live, Running& operation, records::Step& step, Now now, Commit& commit);
-  void end_step(Running& operation, records::Step& step, StepState state, std::optional<Cause> cause, Now now);
+  void end_step(Running& operation, records::Step& step, StepState state, std::optional<Cause> cause,
+                Now now);
   void finish(Live& live, Running& operation, Now now, Commit& commit);
   void release_unstarted(const Live& live, const Running& operation, Commit& commit) const;
   void set_cause(records::Step& step, std::string code, std::string sentence, std::string remedy, Now now);
-  std::optional<Cause> cause_of(const Live& live, const std::string& component, const std::string& service) const;
+  std::optional<Cause> cause_of(const Live& live, const std::string& component,
+                                const std::string& service) const;
   process::AppId run_id(const Running& operation, const records::Step& step) const;
   process::Owner owner_of(const Running& operation, const records::Step& step) const;
 
   // views.cc
   EnvironmentView environment_view(const Live& live) const;
   ComponentView component_view(const Live& live, const Component& component) const;
-  std::pair<std::string, std::optional<Cause>> component_state(const Live& live, const std::string& component) const;
+  std::pair<std::string, std::optional<Cause>> component_state(const Live& live,
+                                                               const std::string& component) const;
   void tell(Live& live, Now now, Commit& commit);  // events for what changed since last told
 
   Options options_;
   Random random_;
   Monotonic started_;
   std::map<std::string, Live> live_;
-  std::map<std::string, Running> running_;           // by operation id
-  std::map<std::string, records::Operation> ended_;  // by operation id, the last 100
-  std::map<std::string, records::Plan> plans_;       // the last 100
-  std::map<std::string, BlueprintSource> sources_;   // by digest
+  std::map<std::string, Running> running_;                                 // by operation id
+  std::map<std::string, records::Operation> ended_;                        // by operation id, the last 100
+  std::map<std::string, records::Plan> plans_;                             // the last 100
+  std::map<std::string, std::shared_ptr<const BlueprintSource>> sources_;  // by digest
   mutable std::map<std::string, std::shared_ptr<const Blueprint>> blueprints_;  // loaded from sources_
 };
 

@@ -1,9 +1,9 @@
 #include "environment/planner.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
-
-#include <fmt/format.h>
 
 namespace headrace::environment {
 namespace {
@@ -11,8 +11,8 @@ namespace {
 constexpr Duration kStartTimeout = std::chrono::minutes(5);
 constexpr Duration kStopTimeout = std::chrono::minutes(2);
 
-records::Step make_step(StepKind kind, const std::string& component, const std::string& target, std::string id,
-                        std::string action, Duration timeout) {
+records::Step make_step(StepKind kind, const std::string& component, const std::string& target,
+                        std::string id, std::string action, Duration timeout) {
   records::Step step;
   step.set_id(std::move(id));
   step.set_kind(static_cast<int>(kind));
@@ -27,17 +27,21 @@ void add_needs(records::Step& step, const std::set<std::string>& needs) {
   for (const std::string& need : needs) step.add_needs(need);
 }
 
-std::string ready_id(const std::string& component) { return component + ": ready"; }
+std::string ready_id(const std::string& component) {
+  return component + ": ready";
+}
 std::string start_id(const Component& component, const Service& service) {
   return fmt::format("{}/{}: start", component.name, service.name);
 }
 
-std::string instances_text(int count) { return fmt::format("{} instance{}", count, count == 1 ? "" : "s"); }
+std::string instances_text(int count) {
+  return fmt::format("{} instance{}", count, count == 1 ? "" : "s");
+}
 
 Result<StepKind> kind_of(const Component& component, const Step& step) {
   const auto refuse = [&](std::string_view what) {
-    return fail(step.count.problem(0, fmt::format("step \"{}\" of {}: {} is not built yet", step.name, component.name,
-                                                  what)));
+    return fail(step.count.problem(
+        0, fmt::format("step \"{}\" of {}: {} is not built yet", step.name, component.name, what)));
   };
   switch (step.kind) {
     case Step::Kind::kTask: return StepKind::kRun;
@@ -57,7 +61,8 @@ Result<StepKind> kind_of(const Component& component, const Step& step) {
 // `first_needs` are what steps without predecessors wait for.
 Result<std::vector<records::Step>> expand_steps(const State& state, const Component& component,
                                                 const std::vector<Step>& steps, const std::string& prefix,
-                                                const std::set<std::string>& first_needs, const Local& local) {
+                                                const std::set<std::string>& first_needs,
+                                                const Local& local) {
   std::vector<records::Step> out;
   std::map<std::string, std::vector<std::string>> ids_of;  // blueprint step -> ids
   std::string before;
@@ -85,7 +90,9 @@ Result<std::vector<records::Step>> expand_steps(const State& state, const Compon
     for (const auto& item : items) {
       std::string id = fmt::format("{}/{}{}", component.name, prefix, step.name);
       if (item) id += fmt::format("[{}]", number++);
-      const std::string_view verb = kind == StepKind::kWait ? "wait until" : kind == StepKind::kScale ? "scale" : "run";
+      const std::string_view verb = kind == StepKind::kWait    ? "wait until"
+                                    : kind == StepKind::kScale ? "scale"
+                                                               : "run";
       std::string action = fmt::format("{} {}", verb, kind == StepKind::kScale ? step.service : step.name);
       if (item) action += fmt::format(" for {}", *item);
       records::Step made = make_step(kind, component.name, prefix + step.name, id, action, step.timeout);
@@ -137,10 +144,12 @@ Result<std::vector<records::Step>> component_steps(const State& wanted, const Co
   std::set<std::string> started;
   for (const Service& service : component.services) {
     TRY(const int count, count_of(wanted, component, service));
-    records::Step start = make_step(StepKind::kStart, component.name, service.name, start_id(component, service),
-                                    "start " + instances_text(count), kStartTimeout);
+    records::Step start =
+        make_step(StepKind::kStart, component.name, service.name, start_id(component, service),
+                  "start " + instances_text(count), kStartTimeout);
     std::set<std::string> needs = first;
-    for (const std::string& other : service.after) needs.insert(fmt::format("{}/{}: start", component.name, other));
+    for (const std::string& other : service.after)
+      needs.insert(fmt::format("{}/{}: start", component.name, other));
     add_needs(start, needs);
     started.insert(start.id());
     steps.push_back(std::move(start));
@@ -148,7 +157,8 @@ Result<std::vector<records::Step>> component_steps(const State& wanted, const Co
   if (started.empty()) started = first;
   std::set<std::string> ends = started;
   if (with_launch_steps && !component.launch.empty()) {
-    TRY(std::vector<records::Step> launch, expand_steps(wanted, component, component.launch, "", started, {}));
+    TRY(std::vector<records::Step> launch,
+        expand_steps(wanted, component, component.launch, "", started, {}));
     const std::set<std::string> launch_ends = ends_of(launch);
     ends.insert(launch_ends.begin(), launch_ends.end());
     std::ranges::move(launch, std::back_inserter(steps));
@@ -190,7 +200,8 @@ void describe(const process::AppSpec& before, const process::AppSpec& after, con
     if (from != to) change.differences.push_back(difference(place + "." + where, from, to, effect));
   };
   add("count", std::to_string(wanted_instances(before)), std::to_string(wanted_instances(after)));
-  add("resources.cpus", fmt::format("{:g}", before.resources.cpus), fmt::format("{:g}", after.resources.cpus));
+  add("resources.cpus", fmt::format("{:g}", before.resources.cpus),
+      fmt::format("{:g}", after.resources.cpus));
   add("resources.memory", to_text(before.resources.memory), to_text(after.resources.memory));
   const auto task_of = [](const process::AppSpec& spec) -> const cluster::TaskSpec* {
     if (const auto* service = std::get_if<process::Service>(&spec.kind)) return &service->settings.task;
@@ -214,8 +225,11 @@ void describe(const process::AppSpec& before, const process::AppSpec& after, con
   for (const std::string& name : names) add("env." + name, value_of(*from, name), value_of(*to, name));
   for (const cluster::SecretFile& secret : to->secrets) {
     const auto old = std::ranges::find(from->secrets, secret.path, &cluster::SecretFile::path);
-    const auto text = [](const SecretRef& ref) { return fmt::format("{} version {}", ref.name, ref.version); };
-    add("secrets." + secret.path, old == from->secrets.end() ? "(none)" : text(old->secret), text(secret.secret));
+    const auto text = [](const SecretRef& ref) {
+      return fmt::format("{} version {}", ref.name, ref.version);
+    };
+    add("secrets." + secret.path, old == from->secrets.end() ? "(none)" : text(old->secret),
+        text(secret.secret));
   }
 }
 
@@ -229,23 +243,27 @@ bool only_count_differs(process::AppSpec before, const process::AppSpec& after) 
 }
 
 // Compares one service under both generations, with the same placed values; adds its step where it changes.
-Status compare_service(const State& current, const State& wanted, const Component& before, const Component& after,
-                       const Service& service, Change& change, std::vector<records::Step>& steps) {
+Status compare_service(const State& current, const State& wanted, const Component& before,
+                       const Component& after, const Service& service, Change& change,
+                       std::vector<records::Step>& steps) {
   const Service* old = service_of(before, service.name);
   const std::string place = fmt::format("components.{}.services.{}", after.name, service.name);
   TRY(const Rendered to, render_service(wanted, after, service, SlotGoal::kRunning));
   const auto start = [&](std::string action) {
-    steps.push_back(make_step(StepKind::kStart, after.name, service.name, start_id(after, service), std::move(action),
-                              kStartTimeout));
+    steps.push_back(make_step(StepKind::kStart, after.name, service.name, start_id(after, service),
+                              std::move(action), kStartTimeout));
   };
   if (!old) {
     TRY(const int count, count_of(wanted, after, service));
     change.differences.push_back(difference(place, "(none)", instances_text(count), "start"));
     if (service.ordinal) {
-      change.refusals.push_back({Code::kUnsupported,
-                                 fmt::format("adding the ordinal service {}/{} to a running component is not built yet",
-                                             after.name, service.name),
-                                 "launch the new blueprint as another environment", {}, {}});
+      change.refusals.push_back(
+          {Code::kUnsupported,
+           fmt::format("adding the ordinal service {}/{} to a running component is not built yet", after.name,
+                       service.name),
+           "launch the new blueprint as another environment",
+           {},
+           {}});
     }
     start("start " + instances_text(count));
     return {};
@@ -264,10 +282,12 @@ Status compare_service(const State& current, const State& wanted, const Componen
     const bool scales = wanted_instances(from) != count;
     change.refusals.push_back(
         {Code::kUnsupported,
-         fmt::format("this would {} the ordinal service {}/{}: {} of ordinal services is not built yet (day two)",
-                     scales ? "scale" : "restart", after.name, service.name,
-                     scales ? "scaling" : "rolling restart"),
-         "change only parameters of stateless services, or launch a new environment", {}, {}});
+         fmt::format(
+             "this would {} the ordinal service {}/{}: {} of ordinal services is not built yet (day two)",
+             scales ? "scale" : "restart", after.name, service.name, scales ? "scaling" : "rolling restart"),
+         "change only parameters of stateless services, or launch a new environment",
+         {},
+         {}});
     return {};
   }
   const bool scales = only_count_differs(from, *to.spec);
@@ -278,8 +298,8 @@ Status compare_service(const State& current, const State& wanted, const Componen
 }
 
 // Launch steps whose task would be another one now.
-Status compare_launch(const State& current, const State& wanted, const Component& before, const Component& after,
-                      Change& change, std::vector<records::Step>& steps) {
+Status compare_launch(const State& current, const State& wanted, const Component& before,
+                      const Component& after, Change& change, std::vector<records::Step>& steps) {
   TRY(std::vector<records::Step> expanded, expand_steps(wanted, after, after.launch, "", {}, {}));
   TRY(const std::vector<records::Step> old_steps, expand_steps(current, before, before.launch, "", {}, {}));
   for (records::Step& step : expanded) {
@@ -305,8 +325,8 @@ Status compare_launch(const State& current, const State& wanted, const Component
   return {};
 }
 
-Status compare_component(const State& current, const State& wanted, const Component& before, const Component& after,
-                         Change& change) {
+Status compare_component(const State& current, const State& wanted, const Component& before,
+                         const Component& after, Change& change) {
   std::vector<records::Step> steps;
   for (const Service& service : after.services) {
     TRY_STATUS(compare_service(current, wanted, before, after, service, change, steps));
@@ -314,9 +334,11 @@ Status compare_component(const State& current, const State& wanted, const Compon
   for (const Service& service : before.services) {
     if (service_of(after, service.name)) continue;
     change.refusals.push_back({Code::kUnsupported,
-                               fmt::format("removing the service {}/{} from a component is not built yet", after.name,
-                                           service.name),
-                               "remove the whole component, or launch a new environment", {}, {}});
+                               fmt::format("removing the service {}/{} from a component is not built yet",
+                                           after.name, service.name),
+                               "remove the whole component, or launch a new environment",
+                               {},
+                               {}});
   }
   std::vector<records::Step> launch;
   TRY_STATUS(compare_launch(current, wanted, before, after, change, launch));
@@ -330,7 +352,8 @@ Status compare_component(const State& current, const State& wanted, const Compon
   for (records::Step& step : steps) {
     if (static_cast<StepKind>(step.kind()) == StepKind::kStart) add_needs(step, providers);
   }
-  records::Step ready = make_step(StepKind::kReady, after.name, "", ready_id(after.name), "serves", kStartTimeout);
+  records::Step ready =
+      make_step(StepKind::kReady, after.name, "", ready_id(after.name), "serves", kStartTimeout);
   for (const records::Step& step : steps) ready.add_needs(step.id());
   steps.push_back(std::move(ready));
   std::ranges::move(steps, std::back_inserter(change.steps));
@@ -338,7 +361,8 @@ Status compare_component(const State& current, const State& wanted, const Compon
 }
 
 records::Step stop_step(const Component& component) {
-  return make_step(StepKind::kStop, component.name, "", component.name + ": stop", "stop and release", kStopTimeout);
+  return make_step(StepKind::kStop, component.name, "", component.name + ": stop", "stop and release",
+                   kStopTimeout);
 }
 
 void describe_parameters(const State& current, const State& wanted, Change& change) {
@@ -350,7 +374,8 @@ void describe_parameters(const State& current, const State& wanted, Change& chan
   }
   for (const auto& [key, value] : wanted.generation.overrides()) {
     const auto old = current.generation.overrides().find(key);
-    const std::string before = old == current.generation.overrides().end() ? "(as the blueprint says)" : old->second;
+    const std::string before =
+        old == current.generation.overrides().end() ? "(as the blueprint says)" : old->second;
     if (before != value) change.differences.push_back(difference("components." + key, before, value, ""));
   }
 }
@@ -383,11 +408,13 @@ Result<Change> plan_launch(const State& wanted) {
     const bool runs = std::ranges::all_of(component.services, [&](const Service& service) {
       return is_running_as_wanted(wanted, component, service);
     });
-    // A component whose launch steps may not have run is brought up whole; its running services count as started.
+    // A component whose launch steps may not have run is brought up whole; its running services count as
+    // started.
     if (runs && !component.services.empty() && component.launch.empty()) continue;
     TRY(std::vector<records::Step> steps, component_steps(wanted, component, /*with_launch_steps=*/true));
     std::ranges::move(steps, std::back_inserter(change.steps));
-    change.differences.push_back(difference("components." + component.name, "(none)", component.version, "start"));
+    change.differences.push_back(
+        difference("components." + component.name, "(none)", component.version, "start"));
   }
   drop_met_needs(change.steps);
   return change;
@@ -402,13 +429,15 @@ Result<Change> plan_change(const State& current, const State& wanted) {
       TRY_STATUS(compare_component(current, wanted, *before, component, change));
       continue;
     }
-    change.differences.push_back(difference("components." + component.name, "(none)", component.version, "start"));
+    change.differences.push_back(
+        difference("components." + component.name, "(none)", component.version, "start"));
     TRY(std::vector<records::Step> steps, component_steps(wanted, component, true));
     std::ranges::move(steps, std::back_inserter(change.steps));
   }
   for (const Component& component : current.blueprint.components) {
     if (wanted.blueprint.find(component.name)) continue;
-    change.differences.push_back(difference("components." + component.name, component.version, "(none)", "stop"));
+    change.differences.push_back(
+        difference("components." + component.name, component.version, "(none)", "stop"));
     change.steps.push_back(stop_step(component));
   }
   drop_met_needs(change.steps);
@@ -430,7 +459,8 @@ std::vector<records::Step> plan_destroy(const Blueprint& blueprint) {
   return steps;
 }
 
-Result<std::vector<records::Step>> plan_command(const State& state, const Component& component, const Command& command,
+Result<std::vector<records::Step>> plan_command(const State& state, const Component& component,
+                                                const Command& command,
                                                 const std::map<std::string, expression::Value>& arguments) {
   Local local;
   local.arguments = arguments;

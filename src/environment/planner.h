@@ -1,7 +1,8 @@
 // Plans: a pure function of (current generation, wanted generation, observed state) to steps.
 //
 // Per component:   place -> start (each service, after those it names) -> launch steps -> ready
-// place needs the `ready` of every provider; nothing else orders components, so independent ones start together.
+// place needs the `ready` of every provider; nothing else orders components, so independent ones start
+// together.
 #pragma once
 
 #include <string>
@@ -12,13 +13,13 @@
 namespace headrace::environment {
 
 enum class StepKind {
-  kPlace = 1,   // claim all slots of a component's ordinal services as one gang
-  kStart = 2,   // run a service as the wanted generation says, until all its instances are ready
-  kRun = 3,     // a run-once task
-  kWait = 4,    // a run-once task repeated until it succeeds
-  kReady = 5,   // nothing to do: the component serves
-  kStop = 6,    // remove all apps of a component
-  kScale = 7,   // a stateless service to a count given by a command's step
+  kPlace = 1,  // claim all slots of a component's ordinal services as one gang
+  kStart = 2,  // run a service as the wanted generation says, until all its instances are ready
+  kRun = 3,    // a run-once task
+  kWait = 4,   // a run-once task repeated until it succeeds
+  kReady = 5,  // nothing to do: the component serves
+  kStop = 6,   // remove all apps of a component
+  kScale = 7,  // a stateless service to a count given by a command's step
 };
 
 struct Change {
@@ -34,7 +35,8 @@ Result<Change> plan_change(const State& current, const State& wanted);
 // Stops in reverse order; needs no generation to be whole.
 std::vector<records::Step> plan_destroy(const Blueprint& blueprint);
 // The steps of a component's command. Needs known arguments; `for_each` is expanded here.
-Result<std::vector<records::Step>> plan_command(const State& state, const Component& component, const Command& command,
+Result<std::vector<records::Step>> plan_command(const State& state, const Component& component,
+                                                const Command& command,
                                                 const std::map<std::string, expression::Value>& arguments);
 
 // The step of the blueprint that a kRun, kWait or kScale step stands for, or null.

@@ -1,8 +1,8 @@
 #include "environment/render.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 namespace headrace::environment {
 namespace {
@@ -142,13 +142,15 @@ Result<process::Kind> render_slots(const State& state, const Component& componen
 
 }  // namespace
 
-process::AppId app_id(const std::string& environment, const std::string& component, const std::string& service) {
+process::AppId app_id(const std::string& environment, const std::string& component,
+                      const std::string& service) {
   return process::AppId(fmt::format("/env/{}/{}/{}", environment, component, service));
 }
 
 int wanted_instances(const process::AppSpec& spec) {
   if (const auto* service = std::get_if<process::Service>(&spec.kind)) return service->instances;
-  if (const auto* ordinal = std::get_if<process::Ordinal>(&spec.kind)) return static_cast<int>(ordinal->slots.size());
+  if (const auto* ordinal = std::get_if<process::Ordinal>(&spec.kind))
+    return static_cast<int>(ordinal->slots.size());
   return 1;
 }
 
@@ -176,15 +178,16 @@ Result<int> count_of(const State& state, const Component& component, const Servi
   const std::int64_t* count = value.get_if<std::int64_t>();
   if (!count || *count < 0 || *count > kMaxInstances) {
     return fail(service.count.problem(
-        0, fmt::format("the count of {}/{} is {}, not a number from 0 to {}", component.name, service.name,
-                       value.is_unknown() ? "known only after placement" : text_of(value), kMaxInstances),
+        0,
+        fmt::format("the count of {}/{} is {}, not a number from 0 to {}", component.name, service.name,
+                    value.is_unknown() ? "known only after placement" : text_of(value), kMaxInstances),
         "let it depend on parameters only"));
   }
   return static_cast<int>(*count);
 }
 
-Result<Rendered> render_service(const State& state, const Component& component, const Service& service, SlotGoal goal,
-                                std::optional<int> wanted) {
+Result<Rendered> render_service(const State& state, const Component& component, const Service& service,
+                                SlotGoal goal, std::optional<int> wanted) {
   int count = wanted.value_or(0);
   if (!wanted) {
     TRY(count, count_of(state, component, service));
@@ -213,8 +216,8 @@ Result<Rendered> render_service(const State& state, const Component& component, 
   return Rendered{std::move(spec), {}};
 }
 
-Result<Rendered> render_step(const State& state, const Component& component, const Step& step, const Local& local,
-                             process::AppId id) {
+Result<Rendered> render_step(const State& state, const Component& component, const Step& step,
+                             const Local& local, process::AppId id) {
   TRY(Renderer renderer, Renderer::create(state, component, local));
   cluster::TaskSpec task{.image = state.generation.images().at(step.image)};
   TRY(task.entrypoint, renderer.texts(step.entrypoint));
@@ -222,11 +225,12 @@ Result<Rendered> render_step(const State& state, const Component& component, con
   TRY(task.env, renderer.texts(step.env));
   TRY(task.secrets, renderer.secrets(step.secrets));
   if (!renderer.waits_for().empty()) return Rendered{std::nullopt, renderer.waits_for()};
-  return Rendered{process::AppSpec{.id = std::move(id),
-                                   .kind = process::RunOnce{.settings = {std::move(task)}, .timeout = step.timeout},
-                                   .resources = kStepResources,
-                                   .labels = {{"headrace.component", component.name}}},
-                  {}};
+  return Rendered{
+      process::AppSpec{.id = std::move(id),
+                       .kind = process::RunOnce{.settings = {std::move(task)}, .timeout = step.timeout},
+                       .resources = kStepResources,
+                       .labels = {{"headrace.component", component.name}}},
+      {}};
 }
 
 std::string fingerprint(const cluster::TaskSpec& task) {

@@ -18,12 +18,12 @@ enum class SlotGoal { kClaimed, kRunning };
 
 // goal kClaimed: only what claims need; the slots hold their claims and run nothing.
 // count: instead of the service's own, where a step scales it.
-Result<Rendered> render_service(const State& state, const Component& component, const Service& service, SlotGoal goal,
-                                std::optional<int> count = std::nullopt);
+Result<Rendered> render_service(const State& state, const Component& component, const Service& service,
+                                SlotGoal goal, std::optional<int> count = std::nullopt);
 
 // A run-once app of that id. arguments: of the command the step belongs to.
-Result<Rendered> render_step(const State& state, const Component& component, const Step& step, const Local& local,
-                             process::AppId id);
+Result<Rendered> render_step(const State& state, const Component& component, const Step& step,
+                             const Local& local, process::AppId id);
 
 // How many instances the service wants. Needs no placed value; kInvalid otherwise.
 Result<int> count_of(const State& state, const Component& component, const Service& service);

@@ -1,9 +1,9 @@
 #include "environment/scope.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/format.h>
 
 namespace headrace::environment {
 namespace {
@@ -25,7 +25,8 @@ Value member_of(const process::InstanceView& instance) {
                         {"ready", Value(instance.ready)}});
 }
 
-// What others see of a service: `count`, `members` (known when all hold claims), `ready` (when all are ready).
+// What others see of a service: `count`, `members` (known when all hold claims), `ready` (when all are
+// ready).
 Value service_value(const State& state, const Component& component, const Service& service) {
   const std::string path = fmt::format("services.{}.", service.name);
   Members object{{"members", Value::unknown(path + "members")}, {"ready", Value::unknown(path + "ready")}};
@@ -84,7 +85,8 @@ Value self_value(const State& state, const Component& component, const Local& lo
   if (!local.slot) {
     for (const Port& port : local.service->ports) {
       std::string name = "PORT_" + port.name;
-      std::ranges::transform(name, name.begin(), [](unsigned char c) { return c == '-' ? '_' : std::toupper(c); });
+      std::ranges::transform(name, name.begin(),
+                             [](unsigned char c) { return c == '-' ? '_' : std::toupper(c); });
       ports[port.name] = Value(fmt::format("$({})", name));
     }
     return Value::object({{"address", Value("$(HOST)")}, {"ports", Value::object(std::move(ports))}});
@@ -123,7 +125,8 @@ Result<Value> requirements_value(const State& state, const Component& component)
   return Value::object(std::move(requirements));
 }
 
-// A secret parameter's value is the secret's name; what flows is a reference with the version of this generation.
+// A secret parameter's value is the secret's name; what flows is a reference with the version of this
+// generation.
 Value parameter_value(const State& state, const Parameter& parameter, const document::Node& value) {
   if (!parameter.secret || !value.is(document::Kind::kString)) return expression::from_node(value);
   const auto& secrets = state.generation.secrets();
@@ -135,17 +138,21 @@ Value blueprint_parameters(const State& state) {
   Members values;
   for (const auto& [name, parameter] : state.blueprint.parameters) {
     const auto found = state.parameters.find(name);
-    values[name] = found == state.parameters.end() ? Value() : parameter_value(state, parameter, found->second);
+    values[name] =
+        found == state.parameters.end() ? Value() : parameter_value(state, parameter, found->second);
   }
   return Value::object(std::move(values));
 }
 
-Value environment_value(const State& state) { return Value::object({{"name", Value(state.environment)}}); }
+Value environment_value(const State& state) {
+  return Value::object({{"name", Value(state.environment)}});
+}
 
 }  // namespace
 
 Result<std::map<std::string, Value>> component_parameters(const State& state, const Component& component) {
-  const expression::Bindings root{{"params", blueprint_parameters(state)}, {"environment", environment_value(state)}};
+  const expression::Bindings root{{"params", blueprint_parameters(state)},
+                                  {"environment", environment_value(state)}};
   std::map<std::string, Value> values;
   for (const auto& [name, parameter] : component.parameters) {
     const auto& overrides = state.generation.overrides();

@@ -1,5 +1,6 @@
-// What the names in a blueprint's expressions stand for: parameters, generated values, requirements, services, self.
-// Placed values that do not exist yet make a result unknown, with the reference that it waits for.
+// What the names in a blueprint's expressions stand for: parameters, generated values, requirements,
+// services, self. Placed values that do not exist yet make a result unknown, with the reference that it waits
+// for.
 #pragma once
 
 #include <map>
@@ -12,17 +13,19 @@ namespace headrace::environment {
 
 // What `self`, `item` and `args` are for one evaluation.
 struct Local {
-  std::optional<int> slot;                       // of an ordinal service
+  std::optional<int> slot;  // of an ordinal service
   const Service* service = nullptr;
-  std::optional<expression::Value> item;         // for_each
+  std::optional<expression::Value> item;               // for_each
   std::map<std::string, expression::Value> arguments;  // of a command
 };
 
 // The bindings of one component's expressions. Values that are not there yet are Unknown in them.
-Result<expression::Bindings> bindings_of(const State& state, const Component& component, const Local& local = {});
+Result<expression::Bindings> bindings_of(const State& state, const Component& component,
+                                         const Local& local = {});
 
 // The parameters of a component: its defaults, what the blueprint gives, a command's overrides.
-Result<std::map<std::string, expression::Value>> component_parameters(const State& state, const Component& component);
+Result<std::map<std::string, expression::Value>> component_parameters(const State& state,
+                                                                      const Component& component);
 // An attribute of a component's provided interface, now.
 Result<expression::Value> provided_attribute(const State& state, const Component& component,
                                              const std::string& provided, const std::string& attribute);

@@ -14,7 +14,8 @@ namespace headrace::environment {
 
 using Apps = std::map<process::AppId, process::AppView>;
 
-// One generation of an environment together with the apps as they are now. Holds references: for the length of a call.
+// One generation of an environment together with the apps as they are now. Holds references: for the length
+// of a call.
 struct State {
   const std::string& environment;
   const Blueprint& blueprint;
@@ -25,7 +26,8 @@ struct State {
 };
 
 // "/env/<environment>/<component>/<service>"
-process::AppId app_id(const std::string& environment, const std::string& component, const std::string& service);
+process::AppId app_id(const std::string& environment, const std::string& component,
+                      const std::string& service);
 
 // A service is placed when as many instances as wanted hold claims, and ready when they are all ready.
 bool is_placed(const process::AppView& app, int wanted);

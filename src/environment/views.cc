@@ -1,7 +1,7 @@
 // What is shown of environments, and the events that tell what changed.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "environment/manager.h"
 
@@ -19,8 +19,12 @@ std::string_view word_of(StepState state) {
   return "waiting";
 }
 
-std::int64_t millis(Wall wall) { return wall.time_since_epoch().count(); }
-Wall wall_of(std::int64_t millis) { return Wall(Duration(millis)); }
+std::int64_t millis(Wall wall) {
+  return wall.time_since_epoch().count();
+}
+Wall wall_of(std::int64_t millis) {
+  return Wall(Duration(millis));
+}
 
 Cause from_record(const records::Cause& cause) {
   Cause made{cause.code(), cause.sentence(), wall_of(cause.since()), std::nullopt, cause.remedy()};
@@ -114,8 +118,11 @@ std::pair<std::string, std::optional<Cause>> Manager::component_state(const Live
         if (step.component() != name) continue;
         std::vector<std::string> waits;
         for (const std::string& need : step.needs()) waits.push_back(need.substr(0, need.find(": ")));
-        return {"waiting", Cause{"requirement-not-ready", fmt::format("waits for {}", fmt::join(waits, ", ")),
-                                 wall_of(last->started()), std::nullopt, {}}};
+        return {"waiting", Cause{"requirement-not-ready",
+                                 fmt::format("waits for {}", fmt::join(waits, ", ")),
+                                 wall_of(last->started()),
+                                 std::nullopt,
+                                 {}}};
       }
     }
     if (any && last->kind() == "destroy") return {"gone", std::nullopt};
@@ -130,8 +137,11 @@ std::pair<std::string, std::optional<Cause>> Manager::component_state(const Live
     if (!is_ready(app->second, wanted_instances(app->second.spec))) {
       auto cause = cause_of(live, name, service.name);
       if (!cause) {
-        cause = Cause{"not-ready", fmt::format("not all instances of {} are ready", service.name), wall_of(0),
-                      std::nullopt, {}};
+        cause = Cause{"not-ready",
+                      fmt::format("not all instances of {} are ready", service.name),
+                      wall_of(0),
+                      std::nullopt,
+                      {}};
       }
       return {"degraded", cause};
     }
@@ -171,6 +181,8 @@ EnvironmentView Manager::environment_view(const Live& live) const {
                        .profile = generation.record.profile(),
                        .owner = live.record.owner(),
                        .generation = live.record.current(),
+                       .given = {generation.record.given().begin(), generation.record.given().end()},
+                       .source = sources_.at(generation.record.source_digest()),
                        .images = {generation.record.images().begin(), generation.record.images().end()},
                        .created = wall_of(live.record.created())};
   bool degraded = false;
@@ -178,7 +190,8 @@ EnvironmentView Manager::environment_view(const Live& live) const {
     view.components.push_back(component_view(live, component));
     degraded = degraded || view.components.back().state == "degraded";
     if (degraded && !view.cause) view.cause = view.components.back().cause;
-    for (const Command& command : component.commands) view.commands.push_back(component.name + "." + command.name);
+    for (const Command& command : component.commands)
+      view.commands.push_back(component.name + "." + command.name);
   }
   for (const auto& [name, value] : generation.parameters) {
     const auto parameter = generation.blueprint->parameters.find(name);
@@ -187,7 +200,8 @@ EnvironmentView Manager::environment_view(const Live& live) const {
   }
   for (const Output& output : generation.blueprint->outputs) {
     const auto value = output_value(state_of(live, generation), output);
-    if (value && !value->has_unknown()) view.outputs[output.name] = document::to_json(expression::to_node(*value));
+    if (value && !value->has_unknown())
+      view.outputs[output.name] = document::to_json(expression::to_node(*value));
   }
   const auto operation = running_.find(live.record.operation());
   if (operation != running_.end()) {
@@ -213,7 +227,8 @@ void Manager::tell(Live& live, Now now, Commit& commit) {
                       (known->second.second ? known->second.second->sentence : "") ==
                           (state.second ? state.second->sentence : "");
     if (same) continue;
-    if (known == live.shown.end() || known->second.first != state.first) live.shown_since[component.name] = now.wall;
+    if (known == live.shown.end() || known->second.first != state.first)
+      live.shown_since[component.name] = now.wall;
     Node json = Node::map({{"component", Node::of(component.name)},
                            {"state", Node::of(state.first)},
                            {"since", Node::of(to_rfc3339(live.shown_since[component.name]))}});
