@@ -1,0 +1,6 @@
+list(APPEND MODULE_LINKS hr_base re2)
+
+add_executable(cluster_bench EXCLUDE_FROM_ALL ${folder}/offers/matcher_bench.cc)
+target_link_libraries(cluster_bench PRIVATE hr_cluster hr_store)
+
+headrace_records(${folder}/offers/records.proto)
