@@ -179,6 +179,7 @@ struct AppView {
   AppId id;
   Shared<AppSpec> spec;
   std::string version;                               // Marathon's timestamp form
+  std::string config_version;                        // what its instances run: scaling alone does not move it
   Wall last_scaling;                                 // Marathon's versionInfo
   Wall last_config_change;                           // likewise
   std::vector<Shared<InstanceView>> instances;       // slots ascending, or oldest first

@@ -41,6 +41,7 @@ struct Commit {
   std::vector<AppView> changed;      // to the environment manager and snapshots: apps as they are now
   std::vector<AppId> removed;
   std::vector<AppEvent> events;
+  bool deployments_changed = false;  // deployments() answers differently than before
 
   void append(Commit&& other);
   bool empty() const;
@@ -82,6 +83,7 @@ struct Options {
   std::uint16_t last_port = 31999;
   Duration deployment_deadline = std::chrono::minutes(10);
   Duration unreachable_deadline = std::chrono::minutes(5);
+  Duration refresh = std::chrono::seconds(30);  // what remains of a deadline is stored so often
 };
 
 class ProcessManager {
