@@ -1,5 +1,6 @@
-// Static types. Beside CEL's own they say *when* a value is known and whether it is secret (design section 6
-// and 7), so that a loaded blueprint cannot compute with a secret or need a port number before a plan.
+// Static types. Beside CEL's own they say *when* a value is known and what may be done with it (design
+// section 6 and 7), so that a loaded blueprint cannot compute with a secret or need a port number before a
+// plan.
 #pragma once
 
 #include <map>
@@ -12,6 +13,10 @@ namespace headrace::expression {
 // When a value is known: at plan; once per environment before its first plan; after placement or a step.
 enum class Phase { kFixed, kGenerated, kPlaced };
 std::string_view word_of(Phase phase);
+
+// What may be done with a value. kInsert: only inserted into text, because the cluster fills it in when a
+// container starts (the address of an instance without a slot). kSecret: only passed on whole.
+enum class Use { kFree, kInsert, kSecret };
 
 struct Type {
   // kParameter stands for any type in a function's signature.
@@ -35,7 +40,7 @@ struct Type {
   std::shared_ptr<const std::map<std::string, Type>> members;  // object
   std::string name;                                            // object, parameter: for messages
   Phase phase = Phase::kFixed;
-  bool secret = false;
+  Use use = Use::kFree;
 
   static Type dyn() { return {}; }
   static Type boolean() { return {.kind = Kind::kBool}; }
@@ -50,7 +55,7 @@ struct Type {
   static Type object(std::string what, std::map<std::string, Type> members);
 
   Type at(Phase when) const&;
-  Type as_secret() const&;
+  Type only(Use how) const&;
 
   bool is(Kind wanted) const { return kind == wanted; }
 };
@@ -58,7 +63,7 @@ struct Type {
 // "list(string)", "int", or an object's name.
 std::string to_text(const Type& type);
 // Whether a value of type `from` may stand where `to` is wanted (dyn fits everything); ignores phase and
-// secrecy. Binds kParameter types of `to` on first use when `bound` is given.
+// use. Binds kParameter types of `to` on first use when `bound` is given.
 bool fits(const Type& from, const Type& to, std::map<std::string, Type>* bound = nullptr);
 // The type of "one of these two".
 Type join(const Type& a, const Type& b);
