@@ -44,13 +44,14 @@ public final class Settler implements AutoCloseable {
     return t;
   });
 
-  /** A batch whose rows are written. Settled when its hours are written and no minute is left to fold. */
+  /** What is left to do for a batch whose rows are written. */
   private static final class Unsettled {
-    final Set<MovieMinute> unfolded;
-    boolean hoursWritten;
+    final Set<MovieMinute.Hour> hours = new HashSet<>(); // to write
+    final Set<MovieMinute> minutes; // to fold
 
     Unsettled(Set<MovieMinute> touched) {
-      unfolded = new HashSet<>(touched);
+      minutes = new HashSet<>(touched);
+      for (MovieMinute minute : touched) hours.add(minute.hour());
     }
   }
 
@@ -124,7 +125,7 @@ public final class Settler implements AutoCloseable {
     for (MovieMinute minute : closed(upTo, nowMs)) {
       fold(minute, upTo);
       synchronized (lock) {
-        batches.forEach((batch, rest) -> { if (isBefore(batch, upTo)) rest.unfolded.remove(minute); });
+        batches.forEach((batch, rest) -> { if (isBefore(batch, upTo)) rest.minutes.remove(minute); });
       }
     }
     for (BatchId end : settledEnds(upTo, nowMs)) foldStats(end);
@@ -150,18 +151,15 @@ public final class Settler implements AutoCloseable {
   }
 
   private void writeHours() {
-    List<Unsettled> fresh = new ArrayList<>();
+    List<Unsettled> fresh;
     Set<MovieMinute.Hour> hours = new HashSet<>();
     synchronized (lock) {
-      for (Unsettled batch : batches.values()) {
-        if (batch.hoursWritten) continue;
-        fresh.add(batch);
-        for (MovieMinute minute : batch.unfolded) hours.add(minute.hour());
-      }
+      fresh = new ArrayList<>(batches.values());
+      for (Unsettled batch : fresh) hours.addAll(batch.hours);
     }
     for (MovieMinute.Hour hour : hours) writeHour(hour);
     synchronized (lock) {
-      for (Unsettled batch : fresh) batch.hoursWritten = true;
+      for (Unsettled batch : fresh) batch.hours.clear();
     }
   }
 
@@ -184,7 +182,7 @@ public final class Settler implements AutoCloseable {
     synchronized (lock) {
       batches.forEach((batch, rest) -> {
         if (!isBefore(batch, upTo)) return;
-        for (MovieMinute m : rest.unfolded) if (m.minuteMs() + Period.MINUTE + CLOSED_AFTER_MS <= nowMs) minutes.add(m);
+        for (MovieMinute m : rest.minutes) if (m.minuteMs() + Period.MINUTE + CLOSED_AFTER_MS <= nowMs) minutes.add(m);
       });
     }
     return minutes;
@@ -226,8 +224,8 @@ public final class Settler implements AutoCloseable {
         var entry = each.next();
         BatchId batch = entry.getKey();
         Unsettled rest = entry.getValue();
-        boolean settled = isBefore(batch, upTo) && rest.hoursWritten
-            && rest.unfolded.stream().noneMatch(m -> m.minuteMs() < nowMs + FUTURE_MS);
+        boolean settled = isBefore(batch, upTo) && rest.hours.isEmpty()
+            && rest.minutes.stream().noneMatch(m -> m.minuteMs() < nowMs + FUTURE_MS);
         if (settled) each.remove();
         firsts.merge(batch.query(), settled ? Long.MAX_VALUE : batch.number(), Math::min);
       }

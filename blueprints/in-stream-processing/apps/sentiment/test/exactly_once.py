@@ -1,0 +1,141 @@
+"""The truth test: messages in, drivers and executors killed on the way, every table compared with the truth."""
+
+import json
+import pathlib
+import threading
+import time
+import urllib.request
+
+from confluent_kafka import Producer
+
+import tables
+from corpus import Corpus
+
+
+class Failure(Exception):
+    pass
+
+
+def metrics(http):
+    with urllib.request.urlopen(f"http://{http}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name.removeprefix("sentiment_"): float(value)
+            for name, value in (line.split() for line in lines if not line.startswith("#"))}
+
+
+def until(what, holds, seconds, alive=lambda: True):
+    """Waits until holds() is true; connection errors count as not yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if holds():
+                return
+        except OSError:
+            pass
+        if not alive():
+            raise Failure(f"the process ended while waiting for: {what}")
+        if time.monotonic() > deadline:
+            raise Failure(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def healthy(http):
+    return urllib.request.urlopen(f"http://{http}/health", timeout=5).status == 200
+
+
+def send(servers, topic, messages, rate=None):
+    """Sends in order, all acknowledged at return."""
+    producer = Producer({"bootstrap.servers": servers, "acks": "all", "enable.idempotence": True, "linger.ms": 5})
+    failed = []
+    begin = time.monotonic()
+    for number, (key, value) in enumerate(messages):
+        while rate and time.monotonic() < begin + number / rate:
+            producer.poll(0.001)
+        producer.produce(topic, value, key, on_delivery=lambda error, _: error and failed.append(error))
+        producer.poll(0)
+    if producer.flush(60) or failed:
+        raise Failure(f"Kafka refused messages: {failed[:3]}")
+
+
+def replay_whole_batch(checkpoint):
+    """Forgets the commit of the last batch, as if the driver had died after the batch's last write: the hardest replay."""
+    offsets = max(int(f.name) for f in (checkpoint / "offsets").iterdir() if f.name.isdigit())
+    for name in (str(offsets), f".{offsets}.crc"):
+        (checkpoint / "commits" / name).unlink(missing_ok=True)
+    return offsets
+
+
+def run(stack, count=20_000, seed=1, rate=1500, say=print):
+    """stack: a started Kafka, Cassandra, Redis, Spark with topic and tables (see stack.py)."""
+    corpus = Corpus(seed, count, int(time.time() * 1000))
+    settings = {"MAX_OFFSETS": "1000", "SETTLE_MS": "1000"}
+    driver = stack.driver(**settings)
+    sender = threading.Thread(target=send, args=(stack.kafka, "tweets", corpus.messages, rate), daemon=True)
+    sender.start()
+    alive = lambda: driver.poll() is None
+    until("the job is ready", lambda: healthy(stack.http), 120, alive)
+    say(f"ready; {count} messages are being sent")
+
+    until("a third is read", lambda: metrics(stack.http)["rows_total"] > count / 3, 120, alive)
+    driver.kill()
+    driver.wait()
+    say("driver killed (SIGKILL) in the stream")
+    driver = stack.driver(**settings)
+    until("two thirds are read", lambda: metrics(stack.http)["rows_total"] > count / 3, 120, alive)
+    driver.kill()
+    driver.wait()
+    batch = replay_whole_batch(pathlib.Path(stack.checkpoint))
+    say(f"driver killed again; batch {batch} will be replayed whole")
+    driver = stack.driver(**settings)
+    until("batches flow", lambda: metrics(stack.http)["batches_total"] > 2, 120, alive)
+    stack.kill_executors()
+    say("executors killed (SIGKILL)")
+    sender.join()
+    until("the topic is read", lambda: metrics(stack.http)["behind"] == 0 and metrics(stack.http)["last_finished"] < time.time() - 2, 180, alive)
+
+    session = tables.connect(stack.cassandra, "social")
+    found = tables.wait_until_true(session, corpus.truth, 60)
+    if found:
+        tables.report(found)
+        raise Failure("the tables do not hold the truth")
+    say(f"every table holds the truth: {corpus.truth['tweets']} tweets, {corpus.truth['duplicates']} duplicates, {corpus.truth['malformed']} malformed")
+    check_folding(session, len(corpus.truth["minutes"]), say)
+    check_new_model(stack, session, say)
+    if metrics(stack.http)["lost_total"]:
+        raise Failure("offsets count as lost although none was")
+    driver.terminate()
+    driver.wait()
+
+
+def check_folding(session, minutes, say):
+    """Rows of all batches but the last are folded: about one row a minute and group, and one of job_stats."""
+    deadline = time.monotonic() + 30
+    while True:
+        rows = session.execute("SELECT query_id, batch_id FROM minute_counts").all()
+        stats = session.execute("SELECT batch_id FROM job_stats").all()
+        unfolded = {row for row in rows if row[0] != "folded"}
+        closed = len(unfolded) <= 1 + 3 and len(stats) <= 3  # the open minute's batches may be more than the last one
+        if closed:
+            break
+        if time.monotonic() > deadline + 90:
+            raise Failure(f"not folded: rows of batches {sorted(unfolded)[:9]}, {len(stats)} rows of job_stats")
+        time.sleep(1)
+    say(f"folded: {len(rows)} rows for {minutes} minutes and groups, {len(stats)} rows of job_stats")
+
+
+def check_new_model(stack, session, say):
+    """A new version in Cassandra is used without a restart."""
+    session.execute("INSERT INTO model (name, version, word, weight) VALUES ('sentiment', 1000, 'weirword', 5)")
+    session.execute("INSERT INTO model_current (name, version, threshold) VALUES ('sentiment', 1000, 1)")
+    begin = time.monotonic()
+    for number in range(60):
+        now = int(time.time() * 1000)
+        tweet = {"id": str(77_000_000 + number), "movie": "model test", "text": "weirword", "created_ms": now, "user": "u",
+                 "followers": 1, "place": "", "lang": "en", "received_ms": now}
+        send(stack.kafka, "tweets", [(tweet["id"].encode(), json.dumps(tweet).encode())])
+        time.sleep(0.5)
+        held = [row[0] for row in session.execute("SELECT sentiment FROM tweets WHERE movie = 'model test'")]
+        if "positive" in held:
+            say(f"new model in use {time.monotonic() - begin:.1f} s after it was stored")
+            return
+    raise Failure("the new model is not used")
