@@ -390,6 +390,7 @@ bool AgentTable::Query::allows(const Rule& rule, ValueId value) {
 }
 
 std::int64_t AgentTable::Query::penalty(const Rule& rule, ValueId value) {
+  if (value == 0) return allows(rule, value) ? 0 : rule.total + 1;
   switch (rule.op) {
     case Operator::kUnique:
     case Operator::kGroupBy:
