@@ -1,6 +1,6 @@
 /** Writes plausible made-up rows as the platform's job would, for work on the page:
  *    CASSANDRA_CONTACTS=… npm run feed [-- --rate 12] [-- --days 30] [-- --seconds 0]
- *  First a past of --days (the last two hours with every tweet, before that a sample of tweets under full counts), then
+ *  First a past of --days (the last 20 minutes with every tweet, before that a sample of tweets under full counts), then
  *  --rate tweets a second for --seconds (0: until it is ended). Makes the keyspace if it is missing. */
 import { Client } from "cassandra-driver";
 import { DAY, HOUR, MINUTE, SECOND, cellOf, dayOf, floorTo, noCounts } from "../src/shared/buckets";
@@ -15,7 +15,10 @@ const RATE = option("rate", 12);
 const DAYS = option("days", 30);
 const SECONDS = option("seconds", 0);
 const KEYSPACE = process.env.KEYSPACE || "social";
-const SAMPLE_PER_HOUR = 40;
+const EXACT_MINUTES = 20;
+const SAMPLE_PER_MINUTE = 2;
+/** So many draws make the shares of an older minute. */
+const COUNTED_FROM = 60;
 
 /** mood: share of positive among opinions; weight: share of all tweets. */
 const MOVIES = [
@@ -99,7 +102,7 @@ function liveliness(at: number, movie: (typeof MOVIES)[number]): number {
   const daily = 0.55 + 0.45 * Math.sin(((hour - 13) / 24) * 2 * Math.PI) + 0.25 * Math.sin(((hour - 8) / 12) * 2 * Math.PI);
   const since = (at - Date.parse(movie.released)) / DAY;
   const premiere = since < 0 ? 0.25 + 0.1 * Math.exp(since / 3) : 0.5 + 1.6 * Math.exp(-since / 3.5);
-  return Math.max(0.06, daily) * premiere * (0.9 + 0.2 * random());
+  return Math.max(0.12, daily) * premiere * (1 + 0.12 * Math.sin(at / (47 * MINUTE)) + 0.08 * Math.sin(at / (11 * MINUTE)));
 }
 
 async function main(): Promise<void> {
@@ -125,27 +128,26 @@ async function main(): Promise<void> {
 
   const started = Date.now();
   for (const movie of MOVIES) {
+    const usual = liveliness(started, movie);
     for (let hour = floorTo(started - DAYS * DAY, HOUR); hour < started; hour += HOUR) {
-      const lively = liveliness(hour, movie);
-      const exact = hour >= floorTo(started, HOUR) - 2 * HOUR;
-      const perSecond = exact ? RATE * movie.weight : RATE * movie.weight * lively;
-      const until = Math.min(hour + HOUR, started);
-      const made: Made[] = [];
-      const expected = ((until - hour) / SECOND) * perSecond;
-      const count = exact ? Math.round(expected) : Math.min(SAMPLE_PER_HOUR, Math.round(expected));
-      for (let i = 0; i < count; i++) made.push(make(movie, hour + ((i + random()) / count) * (until - hour)));
-      await tweets(made);
-      const perMinute = new Map<number, Counts>();
-      for (const t of made) {
-        const minute = floorTo(t.at, MINUTE);
-        const n = perMinute.get(minute) ?? noCounts();
-        n[cellOf(t.sentiment, t.group)] += exact ? 1 : Math.max(1, Math.round((expected / count) * (0.7 + 0.6 * random())));
-        perMinute.set(minute, n);
-      }
       const total = noCounts();
-      for (const n of perMinute.values()) n.forEach((v, i) => (total[i] += v));
+      const made: Made[] = [];
+      const perMinute = new Map<number, Counts>();
+      for (let minute = hour; minute < Math.min(hour + HOUR, started); minute += MINUTE) {
+        const expected = (Math.min(60, (started - minute) / SECOND) * RATE * movie.weight * liveliness(minute, movie)) / usual;
+        const exact = minute >= started - EXACT_MINUTES * MINUTE;
+        const drawn = exact ? Math.round(expected) : Math.min(SAMPLE_PER_MINUTE, Math.round(expected));
+        const n = noCounts();
+        for (let i = 0; i < drawn; i++) made.push(make(movie, Math.min(minute + random() * MINUTE, started)));
+        const scale = exact ? 1 : expected / COUNTED_FROM;
+        const counted = exact ? made.slice(made.length - drawn) : Array.from({ length: COUNTED_FROM }, () => make(movie, minute));
+        for (const t of counted) n[cellOf(t.sentiment, t.group)] += scale;
+        perMinute.set(minute, n.map(Math.round));
+        perMinute.get(minute)?.forEach((v, i) => (total[i] += v));
+      }
+      await tweets(made);
       if (hour > started - 49 * HOUR) await inParallel([...perMinute], 16, ([minute, n]) => minutes(movie.slug, minute, "folded", 0, n));
-      if (until === hour + HOUR) await hours(movie.slug, hour, total);
+      if (hour + HOUR <= started) await hours(movie.slug, hour, total);
     }
     console.log(`${movie.title}: past written after ${Math.round((Date.now() - started) / 1000)} s`);
   }

@@ -76,14 +76,13 @@ export function App() {
       )}
       <main className={live.lostSince !== null || !live.status.up ? "stale" : undefined}>
         <div className="charts">
-          <Figures live={live} now={now} />
+          <Figures live={live} now={now} neutral={showNeutral} onNeutral={() => setNeutral(showNeutral ? "off" : "on")} />
           <LiveCards
             live={live}
             now={now}
             title={title}
             theme={theme}
             neutral={showNeutral}
-            onNeutral={() => setNeutral(showNeutral ? "off" : "on")}
             picked={picked}
             onPick={setPicked}
           />
@@ -130,12 +129,11 @@ interface LiveCardsProps {
   title: string;
   theme: string;
   neutral: boolean;
-  onNeutral: () => void;
   picked: BucketPick | null;
   onPick: (pick: BucketPick) => void;
 }
 
-function LiveCards({ live, now, title, theme, neutral, onNeutral, picked, onPick }: LiveCardsProps) {
+function LiveCards({ live, now, title, theme, neutral, picked, onPick }: LiveCardsProps) {
   const [asTable, setAsTable] = useState(false);
   const narrow = useNarrow();
   const secondsShown = narrow ? 60 : 120;
@@ -147,30 +145,24 @@ function LiveCards({ live, now, title, theme, neutral, onNeutral, picked, onPick
   const pick = (p: Omit<BucketPick, "movie">) => onPick({ ...p, movie: live.movie });
 
   return (
-    <>
+    <div className="two">
       <Card
         title="This moment"
-        note={`Tweets counted per second, ${secondsShown / 60 === 1 ? "the last minute" : "the last two minutes"}; ${live.delay / SECOND} s behind the clock`}
-        tools={
-          <button type="button" aria-pressed={neutral} onClick={onNeutral}>
-            Neutral
-          </button>
-        }
+        note={`Tweets per second as they are counted, ${live.delay / SECOND} s behind the clock`}
       >
         {!live.loaded ? (
-          <Skeleton height={190} />
+          <Skeleton height={230} />
         ) : quiet ? (
           <Empty>
             No tweets about “{title}” in the last 15 minutes. The chart starts with the next one; <a href="#history">history</a> has older ones.
           </Empty>
         ) : (
-          <StackChart name={`Tweets about ${title} per second`} buckets={seconds} step={SECOND} height={190} neutral={neutral} theme={theme} />
+          <StackChart name={`Tweets about ${title} per second`} buckets={seconds} step={SECOND} height={230} neutral={neutral} theme={theme} />
         )}
-        <Legend neutral={neutral} />
       </Card>
       <Card
         title="Last 15 minutes"
-        note="By minute, the present one growing; choose a bar for its tweets"
+        note="By minute; choose a bar for its tweets"
         tools={
           <button type="button" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
             Table
@@ -178,7 +170,7 @@ function LiveCards({ live, now, title, theme, neutral, onNeutral, picked, onPick
         }
       >
         {!live.loaded ? (
-          <Skeleton height={250} />
+          <Skeleton height={230} />
         ) : asTable ? (
           <CountsTable name="Last 15 minutes" buckets={minutes} step={MINUTE} onPick={pick} />
         ) : quiet ? (
@@ -188,7 +180,7 @@ function LiveCards({ live, now, title, theme, neutral, onNeutral, picked, onPick
             name={`Tweets about ${title} by minute, last 15 minutes`}
             buckets={minutes}
             step={MINUTE}
-            height={250}
+            height={230}
             neutral={neutral}
             theme={theme}
             partial
@@ -197,29 +189,32 @@ function LiveCards({ live, now, title, theme, neutral, onNeutral, picked, onPick
           />
         )}
       </Card>
-    </>
+    </div>
   );
 }
 
 /** What a glance should tell. */
-function Figures({ live, now }: { live: LiveState; now: number }) {
+function Figures({ live, now, neutral, onNeutral }: { live: LiveState; now: number; neutral: boolean; onNeutral: () => void }) {
   const recent = useMemo(() => {
     const total = noCounts();
     const from = floorTo(now, MINUTE) - (MINUTES_SHOWN - 1) * MINUTE;
     for (const [t, n] of live.minutes) if (t >= from) addInto(total, n);
     return total;
   }, [live.minutes, floorTo(now, MINUTE)]);
+  const peak = useMemo(() => Math.max(0, ...[...live.seconds.values()].map(sumOf)), [live.seconds]);
   const day = live.movies?.find((m) => m.slug === live.movie)?.day ?? noCounts();
   const positive = ofSentiment(recent, "positive");
   const negative = ofSentiment(recent, "negative");
   const all = sumOf(recent);
   return (
-    <dl className="figures">
+    <section className="figures" aria-label="At a glance">
+    <dl>
       <div>
         <dt>Now</dt>
         <dd>
           <b className="rate">{live.loaded ? rate(live.rate) : "–"}</b> <small>tweets per second</small>
         </dd>
+        <dd className="extra">{live.loaded && `peak ${number(peak)} in one second`}</dd>
       </div>
       <div>
         <dt>Mood, 15 minutes</dt>
@@ -262,6 +257,13 @@ function Figures({ live, now }: { live: LiveState; now: number }) {
         </dd>
       </div>
     </dl>
+      <div className="key">
+        <Legend neutral={neutral} />
+        <button type="button" aria-pressed={neutral} onClick={onNeutral}>
+          Neutral
+        </button>
+      </div>
+    </section>
   );
 }
 

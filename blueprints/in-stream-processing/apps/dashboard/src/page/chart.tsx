@@ -226,6 +226,7 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
       label: `${sentiment}, ${group}`,
       data: [] as number[],
       hidden: sentiment === "neutral" && !neutral,
+      grouped: false,
       stack: sentiment === "neutral" ? "lane" : "y",
       yAxisID: sentiment === "neutral" ? "lane" : "y",
       backgroundColor: (context: { dataIndex: number }) => {
@@ -237,7 +238,7 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
       borderWidth: { top: 0.5, bottom: 0.5 },
       borderSkipped: false as const,
       categoryPercentage: 1,
-      barPercentage: 0.8,
+      barPercentage: 0.86,
       maxBarThickness: 44,
     })),
   );
@@ -269,6 +270,23 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
             callback: (value) => timeLabel(now(), Number(value), canvas.clientWidth),
           },
         },
+        ...(neutral && {
+          lane: {
+            ...axis,
+            stacked: true,
+            stack: "areas",
+            stackWeight: 1,
+            beginAtZero: true,
+            suggestedMax: 1,
+            grace: "50%",
+            grid: { drawOnChartArea: false, drawTicks: false },
+            ticks: { ...axis.ticks, callback: (value) => short(Number(value)) },
+            afterBuildTicks: (scale: { max: number; ticks: { value: number }[] }) => {
+              scale.ticks = [{ value: roundDown(scale.max * 0.6) }]; // one, clear of the axis above
+            },
+            afterFit: (scale: { width: number }) => void (scale.width = 46),
+          },
+        }),
         y: {
           ...axis,
           stacked: true,
@@ -282,23 +300,15 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
           ticks: { ...axis.ticks, maxTicksLimit: 7, callback: (value) => short(Math.abs(Number(value))) },
           afterFit: (scale) => void (scale.width = 46),
         },
-        ...(neutral && {
-          lane: {
-            ...axis,
-            stacked: true,
-            stack: "areas",
-            stackWeight: 1,
-            beginAtZero: true,
-            suggestedMax: 1,
-            grid: { display: false },
-            ticks: { ...axis.ticks, maxTicksLimit: 2, callback: (value) => (Number(value) > 0 ? short(Number(value)) : "") },
-            afterFit: (scale: { width: number }) => void (scale.width = 46),
-          },
-        }),
       },
     },
   });
 }
+
+const roundDown = (n: number): number => {
+  const digit = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
+  return Math.max(1, Math.floor(n / digit) * digit);
+};
 
 /** What is drawn behind and around the bars: the column pointed at and the bucket that is opened. */
 function marks(now: () => Drawing): Plugin<"bar"> {

@@ -93,7 +93,7 @@ export function HistoryCard(props: Props) {
             {history && <Sums counts={totalOf(history.buckets)} />}
             {trouble && <p className="note trouble" role="status">{trouble} Trying again.</p>}
             {!history ? (
-              <Skeleton height={260} />
+              <Skeleton height={250} />
             ) : asTable ? (
               <CountsTable name={`History of ${titleOf(slug)}`} buckets={history.buckets} step={history.step} onPick={(p) => onPick({ ...p, movie: slug })} />
             ) : sumOf(totalOf(history.buckets)) === 0 ? (
@@ -105,7 +105,7 @@ export function HistoryCard(props: Props) {
                 name={`Tweets about ${titleOf(slug)} by ${stepName(history.step)}`}
                 buckets={history.buckets}
                 step={history.step}
-                height={280}
+                height={250}
                 neutral={neutral}
                 theme={theme}
                 partial={end === undefined}

@@ -1,5 +1,5 @@
 /** The choice of the movie, with the totals of each going on. */
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ofSentiment, sumOf } from "../shared/buckets";
 import type { MovieOverview } from "../shared/model";
 import { number, share } from "./format";
@@ -11,12 +11,17 @@ export function Movies(props: { movies: MovieOverview[]; chosen: string; onChoos
   const { movies, chosen, onChoose } = props;
   const [filter, setFilter] = useState("");
   const wanted = movies.filter((m) => m.slug === chosen || m.title.toLowerCase().includes(filter.trim().toLowerCase()));
+  const strip = useRef<HTMLFieldSetElement>(null);
+  useEffect(() => {
+    const card = strip.current?.querySelector<HTMLElement>(".movie.on");
+    if (strip.current && card) strip.current.scrollLeft = card.offsetLeft - (strip.current.clientWidth - card.offsetWidth) / 2;
+  }, [chosen]);
   return (
     <nav className="movies" aria-label="Movies">
       {movies.length >= FILTER_FROM && (
         <input type="search" placeholder={`Find one of ${movies.length} movies`} aria-label="Find a movie" value={filter} onChange={(e) => setFilter(e.target.value)} />
       )}
-      <fieldset className="strip">
+      <fieldset className="strip" ref={strip}>
         <legend className="hidden">Movie</legend>
         {wanted.map((movie) => {
           const positive = ofSentiment(movie.day, "positive");

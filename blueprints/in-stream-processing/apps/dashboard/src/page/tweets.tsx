@@ -11,7 +11,8 @@ import { Choice, Empty, Skeleton } from "./parts";
 
 const SHOWN = 60;
 const PAGE = 25;
-const DRIP_MS = 200;
+const DRIP_MS = 350;
+const DRIP_MOST = 4;
 
 type Wanted<T> = T | "all";
 
@@ -54,7 +55,7 @@ export function LiveTweets(props: { movie: string; tweets: Tweet[]; loaded: bool
         {paused
           ? `Paused; ${waiting === 1 ? "1 new tweet waits" : `${waiting} new tweets wait`}.`
           : sampled
-            ? "Newest first; more arrive than can be read, a sample is shown."
+            ? "Newest first, a sample: more arrive than can be read."
             : "Newest first; stops while you point at it."}
       </p>
       <div
@@ -111,34 +112,45 @@ function useFound(movie: string, sentiment: Wanted<Sentiment>, group: Wanted<Gro
   return filtered && found.key === key ? found.tweets : [];
 }
 
-/** Lets tweets that arrive in batches drop in one after another, and none while paused. */
+/** Lets tweets that arrive in batches drop in one after another, no faster than people read, and none while paused. Of
+ *  more than that a sample is shown. */
 function useDrip(wanted: Tweet[], key: string, paused: boolean): { shown: Tweet[]; waiting: number } {
-  const [shown, setShown] = useState<Tweet[]>([]);
-  const latest = useRef({ wanted, paused, key });
-  const keyShown = useRef("");
-  latest.current = { wanted, paused, key };
+  const [shown, setShown] = useState<{ key: string; tweets: Tweet[] }>({ key: "", tweets: [] });
+  const passed = useRef(new Set<string>());
+  const latest = useRef({ wanted, key, paused, was: paused });
+  latest.current = { wanted, key, paused, was: latest.current.was };
   const step = () => {
-    const { wanted: all, paused: halt, key: now } = latest.current;
-    setShown((old) => {
-      if (keyShown.current !== now || !old.length) {
-        keyShown.current = now;
-        return all;
-      }
-      const known = new Set(old.map((t) => t.id));
-      const fresh = all.filter((t) => !known.has(t.id));
-      if (halt || !fresh.length) return old;
-      const take = Math.max(1, Math.ceil(fresh.length / 5));
-      return [...fresh.slice(-take), ...old].slice(0, 200);
-    });
+    const { wanted: all, key: now, paused: halt, was } = latest.current;
+    const started = shown.key === now && shown.tweets.length > 0;
+    const fresh = all.filter((t) => !passed.current.has(t.id));
+    if (!started) {
+      if (!all.length && shown.key === now) return;
+      passed.current = new Set(all.map((t) => t.id));
+      setShown({ key: now, tweets: all });
+      return;
+    }
+    latest.current.was = halt;
+    if (halt || !fresh.length) return;
+    passed.current = new Set(all.map((t) => t.id));
+    if (was) return setShown({ key: now, tweets: [...fresh, ...shown.tweets].slice(0, 200) });
+    const few = fresh.length <= DRIP_MOST;
+    // The rest of a few stays for the next steps; of many the newest stand for all.
+    const take = few ? fresh.slice(-1) : fresh.slice(0, 2);
+    if (few) for (const t of fresh.slice(0, -1)) passed.current.delete(t.id);
+    setShown({ key: now, tweets: [...take, ...shown.tweets].slice(0, 200) });
   };
-  useEffect(step, [key, wanted.length === 0]);
+  const run = useRef(step);
+  run.current = step;
+  useEffect(() => run.current(), [key, wanted.length === 0]);
   useEffect(() => {
-    const timer = window.setInterval(step, DRIP_MS);
+    const timer = window.setInterval(() => run.current(), DRIP_MS);
     return () => window.clearInterval(timer);
   }, []);
-  const known = new Set(shown.map((t) => t.id));
-  const current = keyShown.current === key;
-  return { shown: current ? shown : wanted, waiting: current ? wanted.filter((t) => !known.has(t.id)).length : 0 };
+  const current = shown.key === key;
+  return {
+    shown: current ? shown.tweets : wanted,
+    waiting: current ? wanted.filter((t) => !passed.current.has(t.id)).length : 0,
+  };
 }
 
 export function BucketTweets(props: { movie: string; title: string; pick: Pick; onClose: () => void }) {
