@@ -108,7 +108,7 @@ std::string metrics_of(const server::Pump& pump) {
   for (const auto& environment : *snapshot->environments) ++environments[environment.status];
   int ready = 0;
   for (const auto& [id, app] : *snapshot->apps) {
-    for (const auto& instance : app->instances) {
+    for (const process::InstanceView& instance : app->instances) {
       ++instances[std::string(instance.state ? cluster::word_of(*instance.state) : "waiting")];
       ready += instance.ready;
     }

@@ -421,7 +421,10 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
   wanted.set_number(wanted.number() + 1);
   wanted.set_made(millis(now.wall));
   std::map<std::string, expression::Value> values;
-  for (const auto& [argument, text] : arguments) {
+  for (const auto& [given, text] : arguments) {
+    // `headrace scale` gives "count" for whatever the one parameter is called.
+    const bool is_count = given == "count" && command->sets.size() == 1 && command->arguments.empty();
+    const std::string& argument = is_count ? command->sets.front() : given;
     const bool sets = std::ranges::find(command->sets, argument) != command->sets.end();
     const bool takes =
         std::ranges::find(command->arguments, argument, &Parameter::name) != command->arguments.end();
@@ -446,7 +449,7 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
     }
   }
   for (const std::string& set : command->sets) {
-    if (!arguments.contains(set)) {
+    if (!values.contains(set)) {
       return fail(Code::kInvalid, fmt::format("the command {} needs \"{}\"", name, set));
     }
   }
@@ -454,7 +457,9 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
   plan.set_environment(environment.str());
   plan.set_kind("command");
   plan.set_command(name);
-  plan.mutable_arguments()->insert(arguments.begin(), arguments.end());
+  for (const auto& [argument, value] : values) {
+    (*plan.mutable_arguments())[argument] = document::to_json(expression::to_node(value));
+  }
   *plan.mutable_wanted() = wanted;
   TRY(const LoadedGeneration loaded, load_generation(wanted));
   TRY(Change change, plan_change(state_of(*live, *live->current), state_of(*live, loaded)));

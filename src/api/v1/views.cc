@@ -3,6 +3,8 @@
 namespace headrace::api::v1 {
 namespace {
 
+using v1::to_json;  // beside this file's own overloads
+
 // Parameters and outputs are kept as JSON texts; a text that is none is shown as a string.
 json::value embedded(const std::string& text) {
   json::error_code error;
@@ -15,6 +17,15 @@ json::object embedded(const std::map<std::string, std::string>& texts) {
   for (const auto& [name, text] : texts) object[name] = embedded(text);
   return object;
 }
+
+json::object to_json(const environment::Difference& difference) {
+  return {{"place", difference.place},
+          {"before", difference.before},
+          {"after", difference.after},
+          {"effect", difference.effect}};
+}
+
+json::object to_json(const process::Shared<process::InstanceView>& instance) { return v1::to_json(*instance); }
 
 template <class List>
 json::array list_of(const List& items) {
@@ -46,13 +57,6 @@ std::string_view word_of(process::Goal goal) {
     case process::Goal::kGone: return "gone";
   }
   return "gone";
-}
-
-json::object to_json(const environment::Difference& difference) {
-  return {{"place", difference.place},
-          {"before", difference.before},
-          {"after", difference.after},
-          {"effect", difference.effect}};
 }
 
 json::object resources_to_json(const cluster::Resources& resources) {

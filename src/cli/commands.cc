@@ -1,0 +1,381 @@
+#include "cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "cli/follow.h"
+#include "cli/show.h"
+#include "environment/blueprint.h"
+#include "expression/expression.h"
+
+namespace headrace::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxFileBytes = 1 << 20;
+
+Result<std::string> read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::kNotFound, fmt::format("{} cannot be read", path.string()));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+// The YAML files of a blueprint's folder. Images, applications and data beside them are not sent.
+Result<environment::BlueprintSource> read_blueprint(const std::string& folder) {
+  environment::BlueprintSource source;
+  if (!fs::exists(fs::path(folder) / "blueprint.yaml")) {
+    return fail(Code::kNotFound, fmt::format("{} has no blueprint.yaml", folder),
+                "name a blueprint's folder, such as blueprints/hello");
+  }
+  for (const char* below : {".", "components", "interfaces"}) {
+    const fs::path room = fs::path(folder) / below;
+    if (!fs::is_directory(room)) continue;
+    for (const auto& entry : fs::directory_iterator(room)) {
+      if (!entry.is_regular_file() || entry.path().extension() != ".yaml") continue;
+      if (entry.file_size() > kMaxFileBytes) {
+        return fail(Code::kRefused, fmt::format("{} is larger than 1 MiB", entry.path().string()));
+      }
+      TRY(source.files[fs::relative(entry.path(), folder).string()], read_file(entry.path()));
+    }
+  }
+  return source;
+}
+
+// name=value; a value that is JSON is taken as such, else as a string.
+Result<json::object> assignments(const std::vector<std::string>& list) {
+  json::object object;
+  for (const std::string& each : list) {
+    const size_t equals = each.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(Code::kInvalid, fmt::format("\"{}\" is not of the form name=value", each));
+    }
+    json::error_code error;
+    json::value value = json::parse(each.substr(equals + 1), error);
+    object[each.substr(0, equals)] = error ? json::value(each.substr(equals + 1)) : std::move(value);
+  }
+  return object;
+}
+
+Result<json::object> body_of(const WishArguments& wish) {
+  json::object body{{"name", wish.name}, {"atomic", wish.atomic}};
+  if (!wish.folder.empty()) {
+    TRY(const environment::BlueprintSource source, read_blueprint(wish.folder));
+    body["files"] = json::value_from(source.files);
+  }
+  if (!wish.profile.empty()) body["profile"] = wish.profile;
+  if (!wish.ttl.empty()) body["ttl"] = wish.ttl;
+  TRY(body["parameters"], assignments(wish.set));
+  return body;
+}
+
+Result<client::Client> connect(const Context& context) {
+  return client::Client::connect(context.server, context.token);
+}
+
+Exit print(const Context& context, const json::value& answer, const std::string& text) {
+  if (context.as_json) {
+    fmt::print("{}\n", json::serialize(answer));
+  } else {
+    fmt::print("{}", text);
+  }
+  return Exit::kDone;
+}
+
+Exit refused(const Context& context, const client::Client& client, const Error& error) {
+  return client.errors().size() > 1 ? report_all(context, client.errors()) : report(context, error);
+}
+
+// One GET, shown.
+template <class Show>
+Exit get_and_show(const Context& context, const std::string& target, Show show) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto answer = client->get(target);
+  if (!answer) return refused(context, *client, answer.error());
+  return print(context, *answer, show(*answer));
+}
+
+Exit begun(const Context& context, const client::Client& client, const Result<json::value>& operation,
+           const WishArguments& wish) {
+  if (!operation) return refused(context, client, operation.error());
+  if (wish.wait) return follow_operation(context, client, *operation, wish.timeout);
+  return print(context, *operation,
+               fmt::format("{} {} has begun; follow it: headrace status {}\n", text_at(*operation, "kind"),
+                           text_at(*operation, "id"), text_at(*operation, "environment")));
+}
+
+}  // namespace
+
+Exit report(const Context& context, const Error& error) {
+  return report_all(context, {error});
+}
+
+Exit report_all(const Context& context, const std::vector<Error>& errors) {
+  if (context.as_json) {
+    json::array list;
+    for (const Error& error : errors) {
+      list.push_back(json::object{
+          {"code", word_of(error.code)}, {"message", error.to_string()}, {"remedy", error.remedy}});
+    }
+    fmt::print("{}\n", json::serialize(json::object{{"errors", std::move(list)}}));
+  }
+  for (const Error& error : errors) fmt::print(stderr, "{}", show_error(error));
+  return exit_of(errors.front().code);
+}
+
+Exit show_status(const Context& context, const std::string& environment) {
+  if (!environment.empty()) return get_and_show(context, "/v1/environments/" + environment, show_environment);
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto status = client->get("/v1/status");
+  if (!status) return report(context, status.error());
+  const auto environments = client->get("/v1/environments");
+  if (!environments) return report(context, environments.error());
+  json::object both{{"server", *status}, {"environments", environments->at("environments")}};
+  return print(context, both, show_server(*status) + "\n" + show_environments(*environments));
+}
+
+Exit list(const Context& context) {
+  return get_and_show(context, "/v1/environments", show_environments);
+}
+Exit agents(const Context& context) {
+  return get_and_show(context, "/v1/agents", show_agents);
+}
+
+Exit plug(const Context& context, const std::string& agent, bool plugged) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto done =
+      client->post(fmt::format("/v1/agents/{}/{}", agent, plugged ? "plug" : "unplug"), json::object{});
+  if (!done) return report(context, done.error());
+  return print(context, *done, fmt::format("{} is {}\n", agent, plugged ? "plugged in again" : "unplugged"));
+}
+
+Exit logs(const Context& context, const std::string& environment, const std::string& component, int tail,
+          bool follow) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto view = client->get("/v1/environments/" + environment);
+  if (!view) return report(context, view.error());
+  const std::string service =
+      component.find('/') == std::string::npos ? "" : component.substr(component.find('/') + 1);
+  const std::string wanted = component.substr(0, component.find('/'));
+  std::vector<std::pair<std::string, std::string>> tasks;  // task, prefix
+  for (const json::value& each : view->at("components").as_array()) {
+    if (!wanted.empty() && text_at(each, "name") != wanted) continue;
+    for (const json::value& app : each.at("services").as_array()) {
+      const std::string id = text_at(app, "id");
+      if (!service.empty() && id.substr(id.rfind('/') + 1) != service) continue;
+      for (const json::value& instance : app.at("instances").as_array()) {
+        if (!text_at(instance, "task").empty())
+          tasks.emplace_back(text_at(instance, "task"), id.substr(id.rfind('/') + 1));
+      }
+      if (const json::value* outcome = app.get_object().if_contains("outcome");
+          outcome && outcome->is_object()) {
+        fmt::print("{}", text_at(*outcome, "log_tail"));
+      }
+    }
+  }
+  if (tasks.empty()) {
+    return report(context, {Code::kNotFound,
+                            fmt::format("no task of {} {} runs now", environment, component),
+                            fmt::format("headrace status {}", environment),
+                            {},
+                            {}});
+  }
+  for (const auto& [task, prefix] : tasks) {
+    const std::string head = tasks.size() > 1 ? prefix + " | " : "";
+    const Status done = client->lines(fmt::format("/v1/tasks/{}/logs?tail={}&follow={}", task, tail, follow),
+                                      [&](std::string_view line) {
+                                        fmt::print("{}{}\n", head, line);
+                                        if (follow) std::fflush(stdout);
+                                        return true;
+                                      });
+    if (!done && done.error().code != Code::kNotFound) return report(context, done.error());
+  }
+  return Exit::kDone;
+}
+
+Exit events(const Context& context, const std::string& environment) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const std::string query = environment.empty() ? "" : "?environment=" + environment;
+  const Status done = client->events("/v1/events" + query, [&](const http::Event& event) {
+    if (context.as_json) {
+      fmt::print("{}\n", json::serialize(
+                             json::object{{"event", event.event}, {"data", event.data}, {"id", event.id}}));
+    } else {
+      fmt::print("{:<28} {}\n", event.event, event.data);
+    }
+    std::fflush(stdout);
+    return true;
+  });
+  return done ? Exit::kDone : report(context, done.error());
+}
+
+Exit explain(const Context& context, const std::string& subject) {
+  const std::string environment = subject.substr(0, subject.find('/'));
+  const std::string component =
+      subject.size() > environment.size() ? subject.substr(environment.size() + 1) : "";
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto view = client->get("/v1/environments/" + environment);
+  if (!view) return report(context, view.error());
+  const auto operations = client->get("/v1/operations?environment=" + environment);
+  if (!operations) return report(context, operations.error());
+  return print(context, json::object{{"environment", *view}, {"operations", operations->at("operations")}},
+               explain_environment(*view, *operations, component));
+}
+
+Exit validate(const Context& context, const std::string& folder) {
+  const auto source = read_blueprint(folder);
+  if (!source) return report(context, source.error());
+  const environment::Loaded loaded = environment::load_blueprint(*source);
+  if (!loaded.blueprint) return report_all(context, loaded.errors);
+  return print(
+      context,
+      json::object{{"name", loaded.blueprint->name}, {"version", loaded.blueprint->version}, {"valid", true}},
+      fmt::format("{} {}: valid ({} components, {} parameters)\n", loaded.blueprint->name,
+                  loaded.blueprint->version, loaded.blueprint->components.size(),
+                  loaded.blueprint->parameters.size()));
+}
+
+Exit plan(const Context& context, const WishArguments& wish, bool destroy) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  auto body =
+      destroy ? Result<json::object>(json::object{{"name", wish.name}, {"destroy", true}}) : body_of(wish);
+  if (!body) return report(context, body.error());
+  const auto made = client->post("/v1/plans", *body);
+  if (!made) return refused(context, *client, made.error());
+  return print(context, *made,
+               show_plan(*made) + fmt::format("\nNothing was changed. To do it: headrace apply --plan {}\n",
+                                              text_at(*made, "id")));
+}
+
+Exit launch(const Context& context, const WishArguments& wish) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto body = body_of(wish);
+  if (!body) return report(context, body.error());
+  return begun(context, *client, client->post("/v1/environments", *body), wish);
+}
+
+Exit apply(const Context& context, const WishArguments& wish, const std::string& plan_id) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  std::string id = plan_id;
+  if (id.empty()) {
+    const auto body = body_of(wish);
+    if (!body) return report(context, body.error());
+    const auto made = client->post("/v1/plans", *body);
+    if (!made) return refused(context, *client, made.error());
+    if (!context.as_json) fmt::print("{}\n", show_plan(*made));
+    id = text_at(*made, "id");
+    if (made->at("steps").as_array().empty() && made->at("differences").as_array().empty()) {
+      return print(context, *made, "Nothing to do.\n");
+    }
+  }
+  return begun(context, *client, client->post(fmt::format("/v1/plans/{}/apply", id), json::object{}), wish);
+}
+
+Exit run_command(const Context& context, const std::string& environment, const std::string& command,
+                 const std::vector<std::string>& arguments, const WishArguments& wait) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto body = assignments(arguments);
+  if (!body) return report(context, body.error());
+  return begun(context, *client,
+               client->post(fmt::format("/v1/environments/{}/commands/{}", environment, command), *body),
+               wait);
+}
+
+// `scale` of a component: its command of that name, which sets one parameter.
+Exit scale(const Context& context, const std::string& environment, const std::string& component, int count,
+           const WishArguments& wait) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  return begun(context, *client,
+               client->post(fmt::format("/v1/environments/{}/commands/{}.scale", environment, component),
+                            json::object{{"count", count}}),
+               wait);
+}
+
+Exit destroy(const Context& context, const std::string& environment, bool keep_volumes,
+             const WishArguments& wait) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  return begun(context, *client,
+               client->remove(fmt::format("/v1/environments/{}?keep_volumes={}", environment, keep_volumes)),
+               wait);
+}
+
+Exit cancel(const Context& context, const std::string& operation) {
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto done = client->remove("/v1/operations/" + operation);
+  if (!done) return report(context, done.error());
+  return print(context, *done, fmt::format("operation {} is {}\n", operation, text_at(*done, "state")));
+}
+
+Exit set_secret(const Context& context, const std::string& name, const std::string& file) {
+  std::string value;
+  if (file.empty() || file == "-") {
+    value.assign(std::istreambuf_iterator<char>(std::cin), {});
+    if (value.ends_with('\n')) value.pop_back();
+  } else {
+    auto read = read_file(file);
+    if (!read) return report(context, read.error());
+    value = *std::move(read);
+  }
+  const auto client = connect(context);
+  if (!client) return report(context, client.error());
+  const auto done = client->put_text("/v1/secrets/" + name, std::move(value));
+  if (!done) return report(context, done.error());
+  return print(context, *done, fmt::format("secret {} has version {}\n", name, text_at(*done, "version")));
+}
+
+Exit list_secrets(const Context& context) {
+  return get_and_show(context, "/v1/secrets", [](const json::value& answer) {
+    std::vector<std::vector<std::string>> rows{{"SECRET", "VERSION"}};
+    for (const json::value& each : answer.at("secrets").as_array()) {
+      rows.push_back({text_at(each, "name"), text_at(each, "version")});
+    }
+    return table(rows);
+  });
+}
+
+Exit eval(const Context& context, const std::string& text, const std::vector<std::string>& values) {
+  const auto given = assignments(values);
+  if (!given) return report(context, given.error());
+  const auto parsed = expression::Expression::parse(text);
+  if (!parsed) {
+    return report(context, {Code::kInvalid,
+                            parsed.error().message,
+                            parsed.error().remedy,
+                            {"expression", 1, static_cast<int>(parsed.error().offset) + 1},
+                            {}});
+  }
+  expression::Bindings bindings;
+  for (const auto& [name, value] : *given) {
+    const auto node = document::read_json(json::serialize(value), std::string(name));
+    if (!node) return report(context, node.error());
+    bindings[std::string(name)] = expression::from_node(*node);
+  }
+  const auto result = parsed->evaluate(bindings);
+  if (!result) return report(context, result.error());
+  const std::string shown = document::to_json(expression::to_node(*result), !context.as_json);
+  fmt::print("{}\n", shown);
+  return Exit::kDone;
+}
+
+}  // namespace headrace::cli
