@@ -165,6 +165,7 @@ struct Client::Exchange {
     Response response{.status = static_cast<int>(parser.get().result_int())};
     for (const auto& field : parser.get()) response.headers.add(field.name_string(), field.value());
     const bool streamed = on_data_ && response.ok();
+    if (streamed && call_.on_open) call_.on_open(response);
     std::string piece(16 << 10, '\0');
     while (!parser.is_done()) {
       if (streamed) {

@@ -38,6 +38,8 @@ struct Call {
   std::chrono::milliseconds idle_timeout{0};
   std::size_t max_body_bytes = 64 << 20;  // of an answer that is not streamed
   Cancel* cancel = nullptr;
+  // Streams: called once when a 2xx answer's headers are there, before any data.
+  std::function<void(const Response&)> on_open = nullptr;
 };
 
 class Client {

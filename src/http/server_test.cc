@@ -289,9 +289,11 @@ class StreamTest : public ServerTest {
 
 TEST_F(StreamTest, EventsArriveInOrderAndTheStreamEndsWhenClosed) {
   serve_events();
+  std::promise<int> open;
   auto got = std::async([&] {
     std::vector<std::string> events;
-    const auto answer = client().stream_events({.target = "/events"}, [&](const Event& event) {
+    const Call call{.target = "/events", .on_open = [&](const Response& r) { open.set_value(r.status); }};
+    const auto answer = client().stream_events(call, [&](const Event& event) {
       events.push_back(event.event + ":" + event.data + ":" + event.id);
       return true;
     });
@@ -300,6 +302,7 @@ TEST_F(StreamTest, EventsArriveInOrderAndTheStreamEndsWhenClosed) {
     return events;
   });
   EventStream stream = opened();
+  EXPECT_EQ(open.get_future().get(), 200);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(stream.send("tick", std::to_string(i), std::to_string(i)));
   stream.close();
   EXPECT_FALSE(stream.send("tick", "late"));
