@@ -6,6 +6,7 @@ import { Client } from "cassandra-driver";
 import { DAY, HOUR, MINUTE, SECOND, cellOf, dayOf, floorTo, noCounts } from "../src/shared/buckets";
 import { GROUPS, SENTIMENTS } from "../src/shared/model";
 import type { Counts, Group, Sentiment } from "../src/shared/model";
+import { schema } from "./schema";
 
 const option = (name: string, fallback: number): number => {
   const place = process.argv.indexOf(`--${name}`);
@@ -15,6 +16,7 @@ const RATE = option("rate", 12);
 const DAYS = option("days", 30);
 const SECONDS = option("seconds", 0);
 const KEYSPACE = process.env.KEYSPACE || "social";
+const LOCAL_DC = process.env.LOCAL_DC || "datacenter1";
 const EXACT_MINUTES = 20;
 const SAMPLE_PER_MINUTE = 2;
 /** So many draws make the shares of an older minute. */
@@ -108,10 +110,10 @@ function liveliness(at: number, movie: (typeof MOVIES)[number]): number {
 async function main(): Promise<void> {
   const client = new Client({
     contactPoints: (process.env.CASSANDRA_CONTACTS ?? "127.0.0.1:9042").split(","),
-    localDataCenter: process.env.LOCAL_DC || "datacenter1",
+    localDataCenter: LOCAL_DC,
   });
   await client.connect();
-  for (const cql of schema()) await client.execute(cql);
+  for (const cql of schema(KEYSPACE, LOCAL_DC)) await client.execute(cql);
   const write = (cql: string, params: unknown[]) => client.execute(cql, params, { prepare: true });
   for (const m of MOVIES) {
     await write(`INSERT INTO ${KEYSPACE}.movies (slug, title, query, released) VALUES (?, ?, ?, ?)`, [m.slug, m.title, `"${m.title}"`, m.released]);
@@ -187,21 +189,6 @@ async function inParallel<T>(work: T[], width: number, each: (item: T) => Promis
       for (const item of queue) await each(item);
     }),
   );
-}
-
-/** As in DATA.md. */
-function schema(): string[] {
-  return [
-    `CREATE KEYSPACE IF NOT EXISTS ${KEYSPACE} WITH replication = {'class': 'NetworkTopologyStrategy', '${process.env.LOCAL_DC || "datacenter1"}': 1}`,
-    `CREATE TABLE IF NOT EXISTS ${KEYSPACE}.movies (slug text PRIMARY KEY, title text, query text, released date)`,
-    `CREATE TABLE IF NOT EXISTS ${KEYSPACE}.timeline (movie text, day int, created timestamp, id text, sentiment text, grp text,
-       user text, followers int, text text, PRIMARY KEY ((movie, day), created, id)) WITH CLUSTERING ORDER BY (created DESC, id DESC)`,
-    `CREATE TABLE IF NOT EXISTS ${KEYSPACE}.minute_counts (movie text, day int, minute timestamp, grp text, query_id text,
-       batch_id bigint, positive bigint, negative bigint, neutral bigint,
-       PRIMARY KEY ((movie, day), minute, grp, query_id, batch_id))`,
-    `CREATE TABLE IF NOT EXISTS ${KEYSPACE}.hour_counts (movie text, year int, hour timestamp, grp text, positive bigint,
-       negative bigint, neutral bigint, PRIMARY KEY ((movie, year), hour, grp))`,
-  ];
 }
 
 await main();
