@@ -122,7 +122,7 @@ class Book final : public ClaimBook {
   void on(const Reconciled& event);
   void update_agent(const Agent& agent, bool was_up, bool changed);
   void agent_went_down(const AgentId& agent);
-  void agent_came_up(const AgentId& agent);
+  void agent_is_up(const AgentId& agent, bool was_up);
   void begin_reconcile();
   void ask(const std::vector<LiveTask*>& tasks);
   void on_unknown(LiveTask& task);

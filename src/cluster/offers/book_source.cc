@@ -86,21 +86,7 @@ void Book::update_agent(const Agent& agent, bool was_up, bool changed) {
   grew_ = true;
   if (changed) out_.events.push_back(AgentChanged{agent});
   if (was_up && !agent.up) agent_went_down(agent.id);
-  if (agent.up) agent_came_up(agent.id);
-  if (agent.up && !was_up && ready_) {
-    // What happened there meanwhile: nothing is started anew before the agent has said.
-    std::vector<LiveTask*> tasks;
-    if (const auto on_agent = tasks_on_.find(agent.id); on_agent != tasks_on_.end()) {
-      for (const TaskId& id : on_agent->second) {
-        if (tasks_.at(id).handed_over) tasks.push_back(&tasks_.at(id));
-      }
-    }
-    ask(tasks);
-    for (auto& [id, claim] : claims_) {
-      const bool is_owed = claim.phase == ClaimPhase::kDestroying && claim.agent() == agent.id;
-      if (is_owed) destroy_volumes(claim);
-    }
-  }
+  if (agent.up && ready_) agent_is_up(agent.id, was_up);
 }
 
 void Book::agent_went_down(const AgentId& agent) {
@@ -116,14 +102,23 @@ void Book::agent_went_down(const AgentId& agent) {
   }
 }
 
-// What is owed to the agent goes out again.
-void Book::agent_came_up(const AgentId& agent) {
-  if (!ready_) return;
-  if (const auto on_agent = tasks_on_.find(agent); on_agent != tasks_on_.end()) {
-    for (const TaskId& id : std::set<TaskId>(on_agent->second)) {
-      LiveTask& task = tasks_.at(id);
-      if (!task.handed_over && !task.has_ended()) launch(task);
-    }
+// What is owed to the agent goes out; of one that was away all that may run there is asked for first.
+void Book::agent_is_up(const AgentId& agent, bool was_up) {
+  const auto on_agent = tasks_on_.find(agent);
+  const std::set<TaskId> ids = on_agent == tasks_on_.end() ? std::set<TaskId>() : on_agent->second;
+  std::vector<LiveTask*> may_run;
+  for (const TaskId& id : ids) {
+    LiveTask& task = tasks_.at(id);
+    if (task.handed_over && !was_up) may_run.push_back(&task);
+  }
+  ask(may_run);
+  for (const TaskId& id : ids) {
+    LiveTask& task = tasks_.at(id);
+    if (!task.handed_over && !task.has_ended()) launch(task);
+  }
+  if (was_up) return;
+  for (auto& [id, claim] : claims_) {
+    if (claim.phase == ClaimPhase::kDestroying && claim.agent() == agent) destroy_volumes(claim);
   }
 }
 
@@ -251,11 +246,9 @@ void Book::finish_reconcile() {
   for (const auto& [id, task] : tasks_) ids.push_back(id);
   for (const TaskId& id : ids) {
     LiveTask& task = tasks_.at(id);
+    if (task.has_ended()) continue;
     if (claims_.at(task.claim).phase == ClaimPhase::kLost) {
       pass_up_own(task, TaskState::kGone, "its agent is gone for good");
-    } else if (task.has_ended()) {
-      // Ended by the book's own word before, and not acknowledged yet.
-      if (task.awaiting_own) pass_up_own(task, *task.state, "it has ended");
     } else if (task.handed_over && !task.answered) {
       pass_up(task, {.state = TaskState::kUnreachable,
                      .message = fmt::format("{} has not answered for it", task.agent),
@@ -294,7 +287,6 @@ void Book::finish_reconcile() {
       begin_release(claim, claim.destroy);
     }
   }
-  look_for_unreachable();
 }
 
 void Book::look_for_unreachable() {
