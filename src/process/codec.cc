@@ -86,7 +86,12 @@ std::string encode_app(const App& app) {
   record.set_destroy_volumes(app.destroy_volumes);
   record.set_paused(app.paused);
   record.set_want_version(app.want_version);
-  for (const cluster::ClaimId& claim : app.parked) record.add_parked(claim.str());
+  for (const Parked& parked : app.parked) {
+    records::Parked& to = *record.add_parked();
+    to.set_slot(parked.slot);
+    to.set_claim(parked.claim.str());
+    to.set_epoch(parked.epoch);
+  }
   return bytes_of(record);
 }
 
@@ -108,7 +113,9 @@ Result<App> decode_app(const std::string& bytes) {
   app.destroy_volumes = record.destroy_volumes();
   app.paused = record.paused();
   app.want_version = record.want_version();
-  for (const std::string& claim : record.parked()) app.parked.emplace_back(claim);
+  for (const records::Parked& from : record.parked()) {
+    app.parked.push_back({from.slot(), cluster::ClaimId(from.claim()), from.epoch()});
+  }
   app.dirty = false;
   return app;
 }

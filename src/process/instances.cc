@@ -35,6 +35,8 @@ void Manager::advance(Instance& instance) {
   if (instance.goal == Goal::kGone) return let_go(instance);
   if (instance.slot) {
     if (instance.claim_state == ClaimState::kNone) {
+      // An earlier holder of this slot first gives everything back, its volumes included.
+      if (has_predecessor(instance)) return touch(instance);
       if (std::ranges::find(to_claim_, &instance) == to_claim_.end()) to_claim_.push_back(&instance);
     } else if (instance.claim_state == ClaimState::kHeld && instance.goal == Goal::kRunning) {
       start_in_slot(instance);
@@ -102,10 +104,13 @@ void Manager::ask_task(Instance& instance) {
   send_start(instance);
 }
 
+bool Manager::has_predecessor(const Instance& instance) const {
+  return std::ranges::any_of(instance.app->instances, [&](const auto& other) {
+    return other->slot == instance.slot && other->order < instance.order;
+  });
+}
+
 void Manager::start_in_slot(Instance& instance) {
-  for (const auto& other : instance.app->instances) {
-    if (other.get() != &instance && other->slot == instance.slot && other->alive) return touch(instance);
-  }
   if (instance.claim_version != instance.app->want_version) {
     instance.claim_state = ClaimState::kChanging;
     instance.claim_version = instance.app->want_version;

@@ -107,7 +107,7 @@ Status Manager::load(std::span<const Record> records, Now now) {
     std::ranges::sort(app->instances, {},
                       [](const auto& each) { return std::pair(each->slot.value_or(0), each->order); });
     for (const auto& [name, number] : app->ports) ports_.use(number);
-    for (const cluster::ClaimId& claim : app->parked) parked_[claim] = app.get();
+    for (const Parked& parked : app->parked) parked_[parked.claim] = app.get();
     for (const auto& each : app->instances) {
       for (const auto& [name, number] : each->slot_ports) ports_.use(number);
       instances_[each->order] = each.get();
@@ -208,8 +208,9 @@ Commit Manager::finish() {
     commit_.changed.push_back(view_of(*app));
   }
   touched_.clear();
-  // After the writes: a status is acknowledged only when what it said is durable.
-  for (cluster::AcknowledgeStatus& each : acknowledgements_) commit_.calls.push_back(std::move(each));
+  // Calls leave after the writes: a status is acknowledged only when what it said is durable. And before the
+  // other calls: a claim takes its next task only once the end of the last is acknowledged.
+  commit_.calls.insert(commit_.calls.begin(), acknowledgements_.begin(), acknowledgements_.end());
   acknowledgements_.clear();
   return std::exchange(commit_, {});
 }
@@ -393,9 +394,10 @@ void Manager::ask_what_lives() {
     for (const auto& each : app->instances) {
       each->heard = false;
       if (each->alive && each->answered) reconcile.tasks.push_back(each->task);
-      if (each->slot && each->claim_state != ClaimState::kNone && each->claim_state != ClaimState::kPending) {
-        reconcile.claims.push_back(each->claim);
-      }
+      const bool holds = each->claim_state == ClaimState::kHeld ||
+                         each->claim_state == ClaimState::kChanging ||
+                         each->claim_state == ClaimState::kReleasing;
+      if (each->slot && holds) reconcile.claims.push_back(each->claim);
     }
   }
   emit(std::move(reconcile));
@@ -458,8 +460,8 @@ void Manager::resume() {
       }
     }
     if (!app->removing) continue;
-    for (const cluster::ClaimId& claim : app->parked) {
-      emit(cluster::ReleaseClaim{claim, cluster::Volumes::kDestroy});
+    for (const Parked& parked : app->parked) {
+      emit(cluster::ReleaseClaim{parked.claim, cluster::Volumes::kDestroy});
     }
   }
 }

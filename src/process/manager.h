@@ -103,6 +103,7 @@ class Manager final : public ProcessManager {
   void start_in_slot(Instance& instance);
   void begin_task(Instance& instance);
   void send_start(Instance& instance);
+  bool has_predecessor(const Instance& instance) const;
   bool is_delayed(const Instance& instance) const;
   void on_status(const cluster::TaskStatus& status);
   void on_alive(Instance& instance, const cluster::TaskStatus& status);
@@ -124,12 +125,13 @@ class Manager final : public ProcessManager {
   void on_released(const cluster::Released& released);
   void on_claim_lost(const cluster::ClaimLost& lost);
   void hold(Instance& instance, const cluster::Claim& claim);
+  bool unpark(App& app, const cluster::ClaimId& claim);
   bool try_other_ports(const cluster::Waiting& waiting);
   void renumber(App& app);
 
   // ---- Services (services.cc) ----
   void converge_service(App& app);
-  void scale_down(App& app, std::vector<Instance*> instances, std::size_t surplus);
+  void scale_down(std::vector<Instance*>& instances, std::size_t wanted);
   void dismiss(Instance& instance);
 
   // ---- Deployments (deployments.cc) ----

@@ -90,6 +90,13 @@ struct Instance {
   bool waits_for_claim() const { return claim_state == ClaimState::kPending && !answered; }
 };
 
+// A slot that was removed and whose volumes were kept: it finds them again when it is added again.
+struct Parked {
+  int slot = 0;
+  cluster::ClaimId claim;
+  int epoch = 0;  // goes on from here: the images compare it with a file on the volume
+};
+
 struct App {
   AppId id;
   Shared<AppSpec> spec;
@@ -103,9 +110,9 @@ struct App {
   int port_attempts = 0;
   bool removing = false;
   bool destroy_volumes = false;
-  bool paused = false;                   // a cancelled deployment left things as they are
-  std::string want_version;              // names resources and ports: what claims ought to have
-  std::vector<cluster::ClaimId> parked;  // released with their volumes kept
+  bool paused = false;       // a cancelled deployment left things as they are
+  std::string want_version;  // names resources and ports: what claims ought to have
+  std::vector<Parked> parked;
   Delay delay;
   std::optional<TaskFailure> failure;
   std::optional<Outcome> outcome;

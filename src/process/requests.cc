@@ -418,11 +418,11 @@ void Manager::begin_removal(App& app, cluster::Volumes volumes) {
     dismiss(*each);
   }
   if (app.destroy_volumes) {
-    for (const cluster::ClaimId& claim : app.parked) {
-      emit(cluster::ReleaseClaim{claim, cluster::Volumes::kDestroy});
+    for (const Parked& parked : app.parked) {
+      emit(cluster::ReleaseClaim{parked.claim, cluster::Volumes::kDestroy});
     }
   } else {
-    for (const cluster::ClaimId& claim : std::exchange(app.parked, {})) parked_.erase(claim);
+    for (const Parked& parked : std::exchange(app.parked, {})) parked_.erase(parked.claim);
   }
   store(app);
   unsettle(app);

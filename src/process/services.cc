@@ -56,15 +56,14 @@ void Manager::converge_service(App& app) {
   for (int i = static_cast<int>(present.size()); i < wanted && exist < std::max(most, wanted); ++i, ++exist) {
     add_instance(app, std::nullopt);
   }
-  if (static_cast<int>(present.size()) > wanted) {
-    scale_down(app, std::move(present), present.size() - static_cast<std::size_t>(wanted));
-  }
+  if (static_cast<int>(present.size()) > wanted) scale_down(present, static_cast<std::size_t>(wanted));
 }
 
-void Manager::scale_down(App&, std::vector<Instance*> instances, std::size_t surplus) {
+void Manager::scale_down(std::vector<Instance*>& instances, std::size_t wanted) {
   std::ranges::sort(instances, {}, [](const Instance* each) {
     return std::pair(worth(*each), -static_cast<std::int64_t>(each->order));
   });
+  const std::size_t surplus = instances.size() - wanted;
   for (std::size_t i = 0; i < surplus; ++i) dismiss(*instances[i]);
 }
 

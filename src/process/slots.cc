@@ -45,8 +45,16 @@ cluster::Want Manager::want_of(const Instance& instance) const {
 void Manager::claim_slots(std::vector<Instance*> instances) {
   const cluster::GangId gang(std::string(kSlotsGang) + random_.uuid());
   for (Instance* instance : instances) {
-    instance->claims += 1;
-    instance->claim = cluster::ClaimId(fmt::format("{}.claim-{}", instance->id.str(), instance->claims));
+    const auto& parked = instance->app->parked;
+    const auto kept = std::ranges::find(parked, *instance->slot, &Parked::slot);
+    if (kept != parked.end()) {
+      // The claim's id is what its volumes are found by.
+      instance->claim = kept->claim;
+      instance->tasks = std::max(instance->tasks, kept->epoch);
+    } else {
+      instance->claims += 1;
+      instance->claim = cluster::ClaimId(fmt::format("{}.claim-{}", instance->id.str(), instance->claims));
+    }
     instance->gang = gang;
     instance->claim_state = ClaimState::kPending;
     instance->claim_version = instance->app->want_version;
@@ -101,10 +109,18 @@ void Manager::hold(Instance& instance, const cluster::Claim& claim) {
   instance.claim_state = ClaimState::kHeld;
   instance.waiting.reset();
   store(instance);
+  unpark(*instance.app, claim.id);
   if (!instance.app->ports_pinned) {
     instance.app->ports_pinned = true;
     store(*instance.app);
   }
+}
+
+bool Manager::unpark(App& app, const cluster::ClaimId& claim) {
+  if (parked_.erase(claim) == 0) return false;
+  std::erase_if(app.parked, [&](const Parked& each) { return each.claim == claim; });
+  store(app);
+  return true;
 }
 
 // ---- What the cluster answers --------------------------------------------------------------------
@@ -151,18 +167,15 @@ void Manager::on_changed(const cluster::Changed& changed) {
 
 void Manager::on_released(const cluster::Released& released) {
   if (const auto parked = parked_.find(released.claim); parked != parked_.end()) {
-    App& app = *parked->second;
-    if (!app.removing) return;
-    std::erase(app.parked, released.claim);
-    parked_.erase(parked);
-    return store(app);
+    if (parked->second->removing) unpark(*parked->second, released.claim);
+    return;
   }
   const auto found = by_claim_.find(released.claim);
   if (found == by_claim_.end() || found->second->claim_state != ClaimState::kReleasing) return;
   Instance& instance = *found->second;
   App& app = *instance.app;
   if (!instance.destroy_volumes && !app.spec->volumes.empty() && !app.removing) {
-    app.parked.push_back(released.claim);
+    app.parked.push_back({*instance.slot, released.claim, instance.tasks});
     parked_[released.claim] = &app;
     store(app);
   }
@@ -170,12 +183,8 @@ void Manager::on_released(const cluster::Released& released) {
 }
 
 void Manager::on_claim_lost(const cluster::ClaimLost& lost) {
-  if (const auto parked = parked_.find(lost.claim); parked != parked_.end()) {
-    App& app = *parked->second;
-    std::erase(app.parked, lost.claim);
-    parked_.erase(parked);
-    return store(app);
-  }
+  if (const auto parked = parked_.find(lost.claim); parked != parked_.end())
+    unpark(*parked->second, lost.claim);
   const auto found = by_claim_.find(lost.claim);
   if (found == by_claim_.end()) return;
   Instance& instance = *found->second;

@@ -62,9 +62,7 @@ std::optional<Cause> Manager::cause_of(const Instance& instance) const {
         .deadline = wall_of(delay.until),
         .remedy = "look at the logs of its last task"};
   }
-  return Cause{.code = "predecessor-lives",
-               .sentence = "An earlier task of this slot has not ended yet.",
-               .since = instance.since};
+  return std::nullopt;
 }
 
 std::optional<Cause> Manager::cause_of_live(const Instance& instance) const {
@@ -104,7 +102,10 @@ std::optional<Cause> Manager::cause_of_live(const Instance& instance) const {
 
 std::optional<Cause> Manager::cause_of_claim(const Instance& instance) const {
   Cause cause{.since = instance.since};
-  if (instance.claim_state == ClaimState::kLost) {
+  if (instance.claim_state == ClaimState::kNone && has_predecessor(instance)) {
+    cause.code = "predecessor-lives";
+    cause.sentence = "An earlier instance of this slot has not given its place back yet.";
+  } else if (instance.claim_state == ClaimState::kLost) {
     cause.code = "claim-lost";
     cause.sentence = fmt::format("Its place{} and its volumes are lost: {}", place_of(instance),
                                  instance.message.empty() ? "the agent is gone." : instance.message);
