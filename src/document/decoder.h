@@ -121,6 +121,11 @@ class Table {
     return std::move(*this).template add<M>(std::move(field), member, false, std::move(description),
                                             std::move(rules));
   }
+  // A field of any other form.
+  Table&& field(Field field) && {
+    fields_.push_back(std::move(field));
+    return std::move(*this);
+  }
   // A documented feature that this release does not have: named in the error (kUnsupported).
   Table&& unsupported(std::string field, std::string feature) && {
     fields_.push_back({.name = std::move(field), .refused = std::move(feature), .decode = {}, .schema = {}});

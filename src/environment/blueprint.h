@@ -90,6 +90,7 @@ struct Volume {
 
 // A file that shows a secret inside the container.
 struct SecretMount {
+  std::string name;
   std::string path;
   Template secret;  // "${{ params.token }}" or "${{ generated.token }}": gives a secret's reference
 };
@@ -211,6 +212,10 @@ struct Loaded {
   std::vector<Error> errors;
 };
 Loaded load_blueprint(const BlueprintSource& source);
+
+// JSON Schemas of blueprint.yaml and of a component's file, for editors.
+std::string blueprint_schema();
+std::string component_schema();
 
 // The parameter values of an environment: defaults, then the profile's, then the given ones, checked. JSON
 // texts in; all errors at once.

@@ -1,0 +1,691 @@
+// The fields of the dialect, each declared once: decoding, its errors and the JSON Schema come from here.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "environment/blueprint_files.h"
+
+// Beside the enums, where the decoder looks for them.
+namespace headrace::process {
+static document::Words<PortKind> words_of(const PortKind*) {
+  return {{"fixed", PortKind::kFixed}, {"dynamic", PortKind::kDynamic}, {"per-slot", PortKind::kPerSlot}};
+}
+}  // namespace headrace::process
+namespace headrace::cluster {
+static document::Words<Protocol> words_of(const Protocol*) {
+  return {{"tcp", Protocol::kTcp}, {"udp", Protocol::kUdp}};
+}
+static document::Words<Operator> words_of(const Operator*) {
+  return {{"UNIQUE", Operator::kUnique}, {"LIKE", Operator::kLike},       {"UNLIKE", Operator::kUnlike},
+          {"IS", Operator::kIs},         {"CLUSTER", Operator::kCluster}, {"GROUP_BY", Operator::kGroupBy},
+          {"MAX_PER", Operator::kMaxPer}};
+}
+}  // namespace headrace::cluster
+
+namespace headrace::environment {
+
+using document::Decoder;
+using document::Kind;
+using document::Node;
+using document::Rules;
+using document::SchemaBuilder;
+using document::Table;
+using document::Words;
+
+namespace {
+
+const Rules kWord{.maximum = 40,
+                  .pattern = "[a-z][a-z0-9-]*",
+                  .pattern_says = "small letters, digits and hyphens, and begin with a letter"};
+// What expressions select with a dot.
+const Rules kName{.maximum = 60,
+                  .pattern = "[A-Za-z][A-Za-z0-9_]*",
+                  .pattern_says = "letters, digits and underscores, and begin with a letter"};
+const Rules kInterface{.pattern = "[a-z][a-z0-9-]*/v[0-9]+",
+                       .pattern_says = "a name and a version, as in kafka/v1"};
+const Rules kVersion{.pattern = "[0-9]+(\\.[0-9]+){0,2}(-[0-9A-Za-z.-]+)?",
+                     .pattern_says = "up to three numbers, as in 1.0.0"};
+const Rules kPath{.pattern = "/.*", .pattern_says = "an absolute path"};
+const Rules kPositive{.minimum = 1};
+
+// Structs whose name is their key in a map.
+template <class T>
+concept Named = requires(T value) { value.name = std::string(); };
+
+Node text_schema() {
+  return SchemaBuilder::typed("string");
+}
+
+}  // namespace
+
+static Words<Type> words_of(const Type*) {
+  return {{"string", Type::kString},   {"integer", Type::kInteger}, {"number", Type::kNumber},
+          {"boolean", Type::kBoolean}, {"list", Type::kList},       {"map", Type::kMap}};
+}
+static Words<Generated::Kind> words_of(const Generated::Kind*) {
+  return {{"uuid", Generated::Kind::kUuid}, {"password", Generated::Kind::kPassword}};
+}
+static Words<Generated::Encoding> words_of(const Generated::Encoding*) {
+  return {{"text", Generated::Encoding::kText}, {"base64url", Generated::Encoding::kBase64Url}};
+}
+static Words<OnChange> words_of(const OnChange*) {
+  return {{"restart", OnChange::kRestart}, {"reload", OnChange::kReload}, {"ignore", OnChange::kIgnore}};
+}
+static Words<Step::OnFailure> words_of(const Step::OnFailure*) {
+  return {{"fail", Step::OnFailure::kFail}, {"continue", Step::OnFailure::kContinue}};
+}
+
+std::string_view word_of(Type type) {
+  static const Words<Type> words = words_of(static_cast<const Type*>(nullptr));
+  return std::ranges::find(words, type, &Words<Type>::value_type::second)->first;
+}
+
+// Declared before use by the codecs below; defined in the order of the files.
+const Table<Parameter>& table_of(const Parameter*);
+const Table<Generated>& table_of(const Generated*);
+const Table<Provided>& table_of(const Provided*);
+const Table<Required>& table_of(const Required*);
+const Table<Interface>& table_of(const Interface*);
+const Table<Port>& table_of(const Port*);
+const Table<Volume>& table_of(const Volume*);
+const Table<SecretMount>& table_of(const SecretMount*);
+const Table<Ready>& table_of(const Ready*);
+const Table<Service>& table_of(const Service*);
+const Table<Step>& table_of(const Step*);
+const Table<Command>& table_of(const Command*);
+const Table<Profile>& table_of(const Profile*);
+const Table<Output>& table_of(const Output*);
+const Table<ComponentUse>& table_of(const ComponentUse*);
+const Table<BlueprintFile>& table_of(const BlueprintFile*);
+const Table<Component>& table_of(const Component*);
+
+}  // namespace headrace::environment
+
+namespace headrace::document {
+
+using environment::Named;
+
+// A map whose keys are the items' names, in the order of the file.
+template <Named T>
+struct Codec<std::vector<T>> {
+  static void decode(Decoder& decoder, const Node& node, std::vector<T>& value, const Rules& rules) {
+    if (!node.is(Kind::kMap)) return decoder.wrong_type(node, "a map by name");
+    for (const Node& item : node.items) {
+      decoder.within(item.key, [&] {
+        T& made = value.emplace_back();
+        made.name = item.key;
+        Node key = Node::of(item.key);
+        key.place = item.key_place;
+        decoder.obey(key, rules, std::string_view(item.key));
+        Codec<T>::decode(decoder, item, made, {});
+      });
+    }
+  }
+  static Node schema(SchemaBuilder& builder, const Rules& rules) {
+    return Codec<std::map<std::string, T>>::schema(builder, rules);
+  }
+};
+
+// Also a plain list of names.
+template <>
+struct Codec<std::vector<environment::Port>> {
+  static void decode(Decoder& decoder, const Node& node, std::vector<environment::Port>& value,
+                     const Rules& rules) {
+    Node by_name = node;
+    if (node.is(Kind::kList)) {
+      by_name.kind = Kind::kMap;
+      by_name.items.clear();
+      for (const Node& item : node.items) {
+        if (!item.is(Kind::kString)) return decoder.wrong_type(item, "the name of a port");
+        Node entry = Node::map();
+        entry.place = entry.key_place = item.place;
+        by_name.set(item.text, std::move(entry)).key_place = item.place;
+      }
+    }
+    if (!by_name.is(Kind::kMap)) return decoder.wrong_type(node, "a list of names, or a map by name");
+    for (const Node& item : by_name.items) {
+      decoder.within(item.key, [&] {
+        environment::Port& port = value.emplace_back();
+        port.name = item.key;
+        Node key = Node::of(item.key);
+        key.place = item.key_place;
+        decoder.obey(key, rules, std::string_view(item.key));
+        Codec<environment::Port>::decode(decoder, item, port, {});
+      });
+    }
+  }
+  static Node schema(SchemaBuilder& builder, const Rules& rules) {
+    Node list = SchemaBuilder::typed("array");
+    list.set("items", SchemaBuilder::typed("string"));
+    return Node::map(
+        {{"anyOf", Node::list({Codec<std::map<std::string, environment::Port>>::schema(builder, rules),
+                               std::move(list)})}});
+  }
+};
+
+// A list of maps with one key each: - create-topics: { … }
+template <>
+struct Codec<std::vector<environment::Step>> {
+  static void decode(Decoder& decoder, const Node& node, std::vector<environment::Step>& value,
+                     const Rules&) {
+    if (!node.is(Kind::kList)) return decoder.wrong_type(node, "a list of steps");
+    for (const Node& item : node.items) {
+      if (!item.is(Kind::kMap) || item.items.size() != 1) {
+        decoder.wrong_type(item, "a step: one name and its fields", "- create-topics: { image: …, … }");
+        continue;
+      }
+      const Node& body = item.items.front();
+      decoder.within(body.key, [&] {
+        environment::Step step;
+        step.name = body.key;
+        if (!value.empty()) step.needs = {value.back().name};
+        Node key = Node::of(body.key);
+        key.place = body.key_place;
+        decoder.obey(key, environment::kWord, std::string_view(body.key));
+        Codec<environment::Step>::decode(decoder, body, step, {});
+        value.push_back(std::move(step));
+      });
+    }
+  }
+  static Node schema(SchemaBuilder& builder, const Rules&) {
+    Node step = SchemaBuilder::typed("object");
+    step.set("minProperties", Node::of(std::int64_t{1}));
+    step.set("maxProperties", Node::of(std::int64_t{1}));
+    step.set("additionalProperties", Codec<environment::Step>::schema(builder, {}));
+    Node list = SchemaBuilder::typed("array");
+    list.set("items", std::move(step));
+    return list;
+  }
+};
+
+// [field, OPERATOR] or [field, OPERATOR, value], as in Marathon.
+template <>
+struct Codec<cluster::Constraint> {
+  static void decode(Decoder& decoder, const Node& node, cluster::Constraint& value, const Rules&) {
+    if (!node.is(Kind::kList) || node.items.size() < 2 || node.items.size() > 3) {
+      return decoder.wrong_type(node, "[field, OPERATOR] or [field, OPERATOR, value]");
+    }
+    Codec<std::string>::decode(decoder, node.items[0], value.field, {});
+    Codec<cluster::Operator>::decode(decoder, node.items[1], value.op, {});
+    if (node.items.size() == 3) value.value = node.items[2].text;
+  }
+  static Node schema(SchemaBuilder&, const Rules&) {
+    Node list = SchemaBuilder::typed("array");
+    list.set("minItems", Node::of(std::int64_t{2}));
+    list.set("maxItems", Node::of(std::int64_t{3}));
+    return list;
+  }
+};
+
+}  // namespace headrace::document
+
+namespace headrace::environment {
+namespace {
+
+using document::Codec;
+
+struct Resources {
+  Template cpus, memory;
+};
+const Table<Resources>& table_of(const Resources*) {
+  static const Table<Resources> table =
+      Table<Resources>("resources", "What an instance gets.")
+          .optional("cpus", &Resources::cpus, "Processors; a part of one is possible. Default 0.1.")
+          .optional("memory", &Resources::memory, "A size such as 512MiB. Default 64MiB.");
+  return table;
+}
+
+struct Update {
+  std::string gate;
+};
+const Table<Update>& table_of(const Update*) {
+  static const Table<Update> table =
+      Table<Update>("update", "How changes reach the instances.")
+          .optional("gate", &Update::gate,
+                    "A command of this component that must succeed before each next slot changes.");
+  return table;
+}
+
+struct HttpCheck {
+  std::string port;
+  std::string path = "/";
+};
+const Table<HttpCheck>& table_of(const HttpCheck*) {
+  static const Table<HttpCheck> table = Table<HttpCheck>("http-check", "An HTTP GET; 200 to 399 is a pass.")
+                                            .required("port", &HttpCheck::port, "The name of the port.")
+                                            .optional("path", &HttpCheck::path, "The path asked for.", kPath);
+  return table;
+}
+
+// A field that is written in another form than it is kept.
+template <class T, class Written>
+typename Table<T>::Field converted(std::string name, std::string description,
+                                   std::function<void(Decoder&, const Node&, T&, Written&&)> keep) {
+  return {.name = std::move(name),
+          .required = false,
+          .description = std::move(description),
+          .refused = {},
+          .decode =
+              [keep](Decoder& decoder, const Node& node, T& value) {
+                Written written;
+                const size_t before = decoder.problems().size();
+                Codec<Written>::decode(decoder, node, written, {});
+                if (decoder.problems().size() == before) keep(decoder, node, value, std::move(written));
+              },
+          .schema = [](SchemaBuilder& builder) { return Codec<Written>::schema(builder, {}); }};
+}
+
+void read_resources(Decoder& decoder, const Node& node, Service& service, Resources&& resources) {
+  const auto number = [&](std::string_view name, double& value) {
+    const Node& at = *node.find(name);
+    Codec<double>::decode(decoder, at, value, {.minimum = 0.001, .maximum = 4096});
+  };
+  if (!resources.cpus.empty() && resources.cpus.is_constant()) {
+    number("cpus", service.cpus);
+  } else {
+    service.cpus_template = std::move(resources.cpus);
+  }
+  if (!resources.memory.empty() && resources.memory.is_constant()) {
+    Codec<Bytes>::decode(decoder, *node.find("memory"), service.memory, {.minimum = 1 << 20});
+  } else {
+    service.memory_template = std::move(resources.memory);
+  }
+}
+
+// `spread: agent`, or { by: agent, mode: preferred }: one instance on each value of an attribute of the
+// agents.
+struct Spread {
+  enum class Mode { kRequired, kPreferred };
+  std::string by;
+  Mode mode = Mode::kRequired;
+};
+Words<Spread::Mode> words_of(const Spread::Mode*) {
+  return {{"required", Spread::Mode::kRequired}, {"preferred", Spread::Mode::kPreferred}};
+}
+const Table<Spread>& table_of(const Spread*) {
+  static const Table<Spread> table =
+      Table<Spread>("spread",
+                    "No two instances on the same agent, or the same value of an agents' attribute.")
+          .required("by", &Spread::by, "`agent`, `hostname` or an attribute of the agents.")
+          .optional("mode", &Spread::mode, "Whether instances wait where it cannot be kept.")
+          .shorthand(
+              [](Decoder&, const Node& node, Spread& spread) {
+                spread.by = node.text;
+                return node.is(Kind::kString);
+              },
+              text_schema());
+  return table;
+}
+
+void read_output(Decoder& decoder, const Node& node, Output& output) {
+  Codec<Template>::decode(decoder, node, output.value, {});
+}
+
+}  // namespace
+
+const Table<Parameter>& table_of(const Parameter*) {
+  static const Table<Parameter> table =
+      Table<Parameter>("parameter", "A value that whoever uses this may set.")
+          .optional("type", &Parameter::type, "Its type; string if absent.")
+          .optional("description", &Parameter::description, "For people.")
+          .optional("default", &Parameter::default_value, "Without one the parameter must be given.")
+          .optional("minimum", &Parameter::minimum, "Of a number; of text and lists the length.")
+          .optional("maximum", &Parameter::maximum, "Of a number; of text and lists the length.")
+          .optional("enum", &Parameter::choices, "The only values allowed.", kPositive)
+          .optional("pattern", &Parameter::pattern, "A regular expression that the whole text matches.")
+          .optional("secret", &Parameter::secret,
+                    "Its value is the name of a secret of the space; only files under `secrets` show it.")
+          .check([](Decoder& decoder, const Node& node, Parameter& parameter) {
+            const bool is_text = parameter.type == Type::kString;
+            if (parameter.secret && !is_text) decoder.report(node, "a secret is of type string");
+            if (!is_text && (!parameter.pattern.empty() || !parameter.choices.empty())) {
+              decoder.report(node, "enum and pattern are for parameters of type string");
+            }
+            if (parameter.minimum && parameter.maximum && *parameter.minimum > *parameter.maximum) {
+              decoder.report(node, "the minimum is above the maximum");
+            }
+          });
+  return table;
+}
+
+const Table<Generated>& table_of(const Generated*) {
+  static const Table<Generated> table =
+      Table<Generated>("generated", "A value made once per environment and kept with it.")
+          .required("kind", &Generated::kind, "A UUID, or a password: a secret.")
+          .optional("encoding", &Generated::encoding, "How a UUID is written.")
+          .optional("length", &Generated::length, "Characters of a password.", {.minimum = 8, .maximum = 256})
+          .field(converted<Generated, std::string>(
+              "per", "`slot`: one for each slot number, as a list; `environment` (default): one.",
+              [](Decoder& decoder, const Node& node, Generated& generated, std::string&& per) {
+                generated.per_slot = per == "slot";
+                if (per != "slot" && per != "environment") {
+                  decoder.report(node, fmt::format("\"{}\" is not one of environment, slot", per));
+                }
+              }))
+          .check([](Decoder& decoder, const Node& node, Generated& generated) {
+            if (generated.per_slot && generated.is_secret()) {
+              decoder.report({Code::kUnsupported,
+                              "not supported in this release: a password per slot",
+                              {},
+                              node.place,
+                              {}});
+            }
+          });
+  return table;
+}
+
+const Table<Provided>& table_of(const Provided*) {
+  static const Table<Provided> table =
+      Table<Provided>("provided", "An interface that this component provides: its type and every attribute.")
+          .required("type", &Provided::interface, "The interface, with its version.", kInterface)
+          .others(
+              [](Decoder& decoder, const Node& member, Provided& provided) {
+                Codec<Template>::decode(decoder, member, provided.attributes[member.key], {});
+              },
+              Node::map());
+  return table;
+}
+
+const Table<Required>& table_of(const Required*) {
+  static const Table<Required> table =
+      Table<Required>("required", "An interface that this component needs before it starts.")
+          .required("type", &Required::interface, "The interface, with its version.", kInterface)
+          .optional("on_change", &Required::on_change, "What a changed attribute does to its users.");
+  return table;
+}
+
+const Table<Interface>& table_of(const Interface*) {
+  static const Table<Interface> table =
+      Table<Interface>("interface", "The attributes of an interface with their types.")
+          .others(
+              [](Decoder& decoder, const Node& member, Interface& interface) {
+                Codec<Type>::decode(decoder, member, interface.attributes[member.key], {});
+              },
+              document::schema_of_words(Codec<Type>::words()));
+  return table;
+}
+
+const Table<Port>& table_of(const Port*) {
+  static const Table<Port> table =
+      Table<Port>("port", "A port of each instance.")
+          .optional("kind", &Port::kind,
+                    "fixed: one number for the service (default with slots); dynamic: a free number for each "
+                    "instance (default without); per-slot: one number per slot.")
+          .optional("protocol", &Port::protocol, "tcp or udp.");
+  return table;
+}
+
+const Table<Volume>& table_of(const Volume*) {
+  static const Table<Volume> table =
+      Table<Volume>("volume", "A place whose contents live as long as the slot.")
+          .required("path", &Volume::path, "Where the container sees it.", kPath)
+          .required("size", &Volume::size, "Its size, such as 10GiB.", kPositive);
+  return table;
+}
+
+const Table<SecretMount>& table_of(const SecretMount*) {
+  static const Table<SecretMount> table =
+      Table<SecretMount>("secret-file", "A file that shows a secret.")
+          .required("value", &SecretMount::secret, "An expression that gives a secret.")
+          .optional("path", &SecretMount::path, "Default: /run/secrets/ and its name.", kPath)
+          .shorthand(
+              [](Decoder& decoder, const Node& node, SecretMount& mount) {
+                Codec<Template>::decode(decoder, node, mount.secret, {});
+                return true;
+              },
+              text_schema());
+  return table;
+}
+
+const Table<Ready>& table_of(const Ready*) {
+  static const Table<Ready> table =
+      Table<Ready>("ready", "The check that an instance is usable; exactly one of command, http and tcp.")
+          .optional("command", &Ready::command, "Run in the container; exit code 0 is a pass.", kPositive)
+          .field(converted<Ready, HttpCheck>("http", "An HTTP request.",
+                                             [](Decoder&, const Node&, Ready& ready, HttpCheck&& http) {
+                                               ready.port = std::move(http.port);
+                                               ready.path = std::move(http.path);
+                                             }))
+          .field(converted<Ready, std::string>(
+              "tcp", "The name of a port that takes connections.",
+              [](Decoder&, const Node&, Ready& ready, std::string&& port) { ready.port = std::move(port); }))
+          .optional("interval", &Ready::interval, "Between two checks once ready.", {.minimum = 100})
+          .optional("timeout", &Ready::timeout, "Of one check.", {.minimum = 100})
+          .optional("grace", &Ready::grace, "Failures before the first pass do not count for so long.")
+          .optional("failures", &Ready::failures, "So many in a row make an instance unhealthy; 0: never.",
+                    {.minimum = 0})
+          .check([](Decoder& decoder, const Node& node, Ready& ready) {
+            const Node *command = node.find("command"), *http = node.find("http"), *tcp = node.find("tcp");
+            if ((command != nullptr) + (http != nullptr) + (tcp != nullptr) != 1) {
+              decoder.report(node, "exactly one of command, http and tcp says how to check");
+            }
+            ready.kind = command ? cluster::CheckKind::kCommand
+                         : http  ? cluster::CheckKind::kHttp
+                                 : cluster::CheckKind::kTcp;
+          });
+  return table;
+}
+
+const Table<Service>& table_of(const Service*) {
+  static const Table<Service> table =
+      Table<Service>("service", "A set of equal containers.")
+          .required("image", &Service::image, "A name from the blueprint's images.")
+          .optional("count", &Service::count, "How many instances. Default 1.")
+          .field(converted<Service, std::string>(
+              "identity",
+              "`ordinal`: each instance has a slot, whose address and volumes stay. Default none.",
+              [](Decoder& decoder, const Node& node, Service& service, std::string&& word) {
+                service.ordinal = word == "ordinal";
+                if (word != "ordinal" && word != "none") {
+                  decoder.report(node, fmt::format("\"{}\" is not one of none, ordinal", word));
+                }
+              }))
+          .optional("entrypoint", &Service::entrypoint, "Replaces the image's.")
+          .optional("command", &Service::command, "Replaces the image's command.")
+          .optional("env", &Service::env, "Variables of the container's environment.",
+                    {.pattern = "[A-Za-z_][A-Za-z0-9_.]*"})
+          .optional("secrets", &Service::secrets, "Files that show secrets, by name.", kName)
+          .field(converted<Service, Resources>("resources", "What an instance gets.", read_resources))
+          .optional("ports", &Service::ports, "Their names, or a map by name.", kName)
+          .optional("volumes", &Service::volumes, "By name; only with `identity: ordinal`.", kWord)
+          .optional("constraints", &Service::constraints, "[field, OPERATOR, value], as in Marathon.")
+          .field(converted<Service, Spread>("spread", "No two instances on the same agent.",
+                                            [](Decoder&, const Node&, Service& service, Spread&& spread) {
+                                              service.constraints.push_back(
+                                                  {.field = spread.by == "agent" ? "@agent" : spread.by,
+                                                   .op = cluster::Operator::kUnique,
+                                                   .value = {},
+                                                   .preferred = spread.mode == Spread::Mode::kPreferred});
+                                            }))
+          .optional("ready", &Service::ready, "The check that an instance is usable.")
+          .optional("after", &Service::after, "Services of this component that must be ready before.")
+          .optional("user", &Service::user, "The user that the container runs as.")
+          .optional("grace", &Service::grace, "Between the polite and the hard end of a stop.")
+          .optional("read_only", &Service::read_only, "The container's root file system.")
+          .optional("tmpfs", &Service::tmpfs, "Path to mount options.", kPath)
+          .optional("labels", &Service::labels, "Of the containers.")
+          .field(converted<Service, Update>(
+              "update", "How changes reach the instances.",
+              [](Decoder&, const Node&, Service& service, Update&& update) { service.gate = update.gate; }))
+          .check([](Decoder& decoder, const Node& node, Service& service) {
+            const Node* ports = node.find("ports");
+            for (Port& port : service.ports) {
+              const Node* written = ports->find(port.name);
+              if (written && written->find("kind")) continue;
+              port.kind = service.ordinal ? process::PortKind::kFixed : process::PortKind::kDynamic;
+            }
+            if (!service.ordinal && !service.volumes.empty()) {
+              decoder.report(*node.find("volumes"), "volumes need slots", "set identity: ordinal");
+            }
+            if (!service.ordinal && std::ranges::find(service.ports, process::PortKind::kPerSlot,
+                                                      &Port::kind) != service.ports.end()) {
+              decoder.report(*ports, "a port per slot needs slots", "set identity: ordinal");
+            }
+          });
+  return table;
+}
+
+const Table<Step>& table_of(const Step*) {
+  static const Table<Step> table =
+      Table<Step>("step", "A task (image), or one of scale, restart and call.")
+          .optional("needs", &Step::needs, "Steps that must end before. Default: the one above.")
+          .optional("if", &Step::condition, "Skipped when it gives false.")
+          .optional("for_each", &Step::for_each, "Once for each item of a list, as `item`.")
+          .optional("retry", &Step::retry, "More attempts after a failure.", {.minimum = 0, .maximum = 100})
+          .optional("timeout", &Step::timeout, "Of all attempts together.", {.minimum = 1000})
+          .optional("on_failure", &Step::on_failure, "Whether what needs it goes on.")
+          .optional("idempotent", &Step::idempotent, "May run again when nobody knows whether it ran.")
+          .optional("image", &Step::image, "A name from the blueprint's images.")
+          .optional("entrypoint", &Step::entrypoint, "Replaces the image's.")
+          .optional("command", &Step::command, "Replaces the image's command.")
+          .optional("env", &Step::env, "Variables of the container's environment.")
+          .optional("secrets", &Step::secrets, "Files that show secrets, by name.", kName)
+          .optional("every", &Step::interval, "Repeats the task until it succeeds: a wait.", {.minimum = 100})
+          .optional("scale", &Step::service, "A service of this component to scale…")
+          .optional("to", &Step::count, "… to so many instances.")
+          .field(converted<Step, std::string>(
+              "restart", "A service of this component to restart.",
+              [](Decoder&, const Node&, Step& step, std::string&& service) { step.service = service; }))
+          .field(converted<Step, std::string>(
+              "call", "A command of another component: kafka.create-topic.",
+              [](Decoder& decoder, const Node& node, Step& step, std::string&& target) {
+                const size_t dot = target.find('.');
+                if (dot == std::string::npos) return decoder.wrong_type(node, "component.command");
+                step.component = target.substr(0, dot);
+                step.command_name = target.substr(dot + 1);
+              }))
+          .optional("with", &Step::arguments, "Arguments of the called command.")
+          .check([](Decoder& decoder, const Node& node, Step& step) {
+            static constexpr std::pair<std::string_view, Step::Kind> kKinds[] = {
+                {"image", Step::Kind::kTask},
+                {"scale", Step::Kind::kScale},
+                {"restart", Step::Kind::kRestart},
+                {"call", Step::Kind::kCall}};
+            int found = 0;
+            for (const auto& [field, kind] : kKinds) {
+              if (!node.find(field)) continue;
+              ++found;
+              step.kind = kind;
+            }
+            if (found != 1) decoder.report(node, "a step has exactly one of image, scale, restart and call");
+            if (step.kind == Step::Kind::kTask && node.find("every")) step.kind = Step::Kind::kWaitUntil;
+            if (step.kind == Step::Kind::kScale && step.count.empty()) decoder.missing_field(node, "to");
+          });
+  return table;
+}
+
+const Table<Command>& table_of(const Command*) {
+  static const Table<Command> table =
+      Table<Command>("command", "Something that people and other components can ask for.")
+          .optional("description", &Command::description, "For people.")
+          .optional("arguments", &Command::arguments, "Its arguments, as parameters.", kName)
+          .optional("sets", &Command::sets, "Parameters of this component that its success changes.")
+          .optional("steps", &Command::steps, "What is done.");
+  return table;
+}
+
+const Table<Profile>& table_of(const Profile*) {
+  static const Table<Profile> table =
+      Table<Profile>("profile", "Named values for the parameters.")
+          .optional("description", &Profile::description, "For people.")
+          .optional("agents", &Profile::agents, "How many agents it is made for.", kPositive)
+          .optional("parameters", &Profile::parameters, "Values by parameter.");
+  return table;
+}
+
+const Table<Output>& table_of(const Output*) {
+  static const Table<Output> table =
+      Table<Output>("output", "What whoever launched this wants to know: an address, a name.")
+          .required("value", &Output::value, "An expression over components.<name>.<provided>.<attribute>.")
+          .optional("description", &Output::description, "For people.")
+          .shorthand(
+              [](Decoder& decoder, const Node& node, Output& output) {
+                read_output(decoder, node, output);
+                return true;
+              },
+              text_schema());
+  return table;
+}
+
+const Table<ComponentUse>& table_of(const ComponentUse*) {
+  static const Table<ComponentUse> table =
+      Table<ComponentUse>("component-use", "A component of this blueprint.")
+          .optional("component", &ComponentUse::component, "components/<this>.yaml; default: its own name.",
+                    kWord)
+          .optional("parameters", &ComponentUse::parameters, "Values for its parameters.")
+          .optional("bind", &ComponentUse::bind,
+                    "Requirement to component, or component.provided, where more than one fits.");
+  return table;
+}
+
+const Table<BlueprintFile>& table_of(const BlueprintFile*) {
+  static const Table<BlueprintFile> table =
+      Table<BlueprintFile>("blueprint", "A whole application.")
+          .required("blueprint", &BlueprintFile::name, "Its name.", kWord)
+          .required("version", &BlueprintFile::version, "Its version.", kVersion)
+          .optional("description", &BlueprintFile::description, "For people.")
+          .optional("parameters", &BlueprintFile::parameters, "What whoever launches it may set.", kName)
+          .optional("profiles", &BlueprintFile::profiles, "Named sets of parameter values.", kWord)
+          .optional("images", &BlueprintFile::images, "Names of images to Docker references.", kWord)
+          .optional("interfaces", &BlueprintFile::interfaces, "What components provide and require.",
+                    kInterface)
+          .required("components", &BlueprintFile::components, "Its parts.", kWord)
+          .optional("outputs", &BlueprintFile::outputs, "What is shown of a running environment.", kName);
+  return table;
+}
+
+const Table<Component>& table_of(const Component*) {
+  static const Table<Component> table =
+      Table<Component>("component", "One part of a blueprint.")
+          .required("component", &Component::kind, "Its name, the file's.", kWord)
+          .required("version", &Component::version, "Its version.", kVersion)
+          .optional("parameters", &Component::parameters, "What the blueprint may set.", kName)
+          .optional("generated", &Component::generated, "Values made once per environment.", kName)
+          .optional("provides", &Component::provides, "Interfaces for others.", kName)
+          .optional("requires", &Component::requires_, "Interfaces that it needs.", kName)
+          .optional("services", &Component::services, "Its containers.", kWord)
+          .optional("launch", &Component::launch, "Steps once its services are ready.")
+          .optional("commands", &Component::commands, "What can be asked of it.", kWord);
+  return table;
+}
+
+const Node& Source::at(const std::vector<std::string>& path) const {
+  const Node* node = &root_;
+  for (const std::string& step : path) {
+    const Node* next = node->find(step);
+    // A list of single-key maps: steps by name.
+    for (size_t i = 0; !next && i < node->items.size() && node->is(Kind::kList); ++i) {
+      next = node->items[i].find(step);
+      if (!next && node->items[i].text == step) next = &node->items[i];
+    }
+    if (!next) return *node;
+    node = next;
+  }
+  return *node;
+}
+
+void Source::report(Code code, const std::vector<std::string>& path, std::string message,
+                    std::string remedy) const {
+  std::string where;
+  for (const std::string& step : path) where += (where.empty() ? "" : ".") + step;
+  problems_.push_back({code, where + ": " + message, std::move(remedy), at(path).place, {}});
+}
+void Source::report(const std::vector<std::string>& path, std::string message, std::string remedy) const {
+  report(Code::kInvalid, path, std::move(message), std::move(remedy));
+}
+
+document::Checked<BlueprintFile> read_blueprint_file(const Node& root) {
+  return document::decode<BlueprintFile>(root);
+}
+document::Checked<Component> read_component_file(const Node& root) {
+  return document::decode<Component>(root);
+}
+
+std::string blueprint_schema() {
+  return document::to_json(document::schema_of<BlueprintFile>(), true);
+}
+std::string component_schema() {
+  return document::to_json(document::schema_of<Component>(), true);
+}
+
+}  // namespace headrace::environment
