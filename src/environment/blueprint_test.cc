@@ -179,10 +179,10 @@ TEST(Blueprint, UnknownNamesAreReportedWithTheirPlaceAndTheNearestKnownOne) {
       ElementsAre("components/kafka.yaml:15:12: services.broker.image: there is no image \"kafak\"; did "
                   "you mean \"kafka\"?"));
   EXPECT_THAT(errors_of(in_main("  kafka:\n    param", "  kafak:\n    param")),
-              ElementsAre("blueprint.yaml:19:5: components.kafak: there is no component \"kafak\": no file "
+              ElementsAre("blueprint.yaml:20:5: components.kafak: there is no component \"kafak\": no file "
                           "components/kafak.yaml; did you mean \"kafka\"?"));
   EXPECT_THAT(errors_of(in_main("{ brokers: \"", "{ broker: \"")),
-              Contains("blueprint.yaml:19:27: components.kafka.parameters.broker: kafka has no parameter "
+              Contains("blueprint.yaml:20:27: components.kafka.parameters.broker: kafka has no parameter "
                        "\"broker\"; did you mean \"brokers\"?"));
   EXPECT_THAT(errors_of(in_main("parameters: { brokers: 1 }", "parameters: { broker: 1 }")),
               Contains(HasSubstr("profiles.laptop.parameters.broker: there is no parameter \"broker\"")));
@@ -287,7 +287,7 @@ TEST(Blueprint, MissingAndAmbiguousBindingsAndOtherVersionsAreNamed) {
                                                "kafka/v2");
   EXPECT_THAT(
       errors_of(other_version),
-      ElementsAre("blueprint.yaml:18:5: components.web.bind.stream: \"stream\" of web is not bound: no "
+      ElementsAre("blueprint.yaml:19:5: components.web.bind.stream: \"stream\" of web is not bound: no "
                   "component provides kafka/v2; kafka.kafka is kafka/v1"));
   EXPECT_THAT(
       errors_of(in_web("type: kafka/v1", "type: kafka/v3")),
@@ -323,7 +323,7 @@ TEST(Blueprint, CyclesAreRefusedNamingTheirPath) {
 
 TEST(Blueprint, SlotsAreNeededByWhatBelongsToThem) {
   EXPECT_THAT(errors_of(in_kafka("identity: ordinal\n    command", "command")),
-              Contains(HasSubstr("services.broker.volumes: volumes need slots; set identity: ordinal")));
+              Contains(HasSubstr("services.broker: volumes need slots; set identity: ordinal")));
   EXPECT_THAT(errors_of(in_kafka("identity: ordinal\n    ports", "ports")),
               Contains(HasSubstr("a port per slot needs slots")));
 }
