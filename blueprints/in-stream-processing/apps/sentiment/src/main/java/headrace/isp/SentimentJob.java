@@ -77,7 +77,7 @@ public final class SentimentJob {
     private final String redis = env.text("REDIS");
     private final CountRows countRows;
     private final ClassifierSource classifiers;
-    private final Settler settler;
+    private final Backlog backlog = new Backlog();
 
     Batches(SparkSession session) {
       Environment.address("REDIS", redis);
@@ -85,19 +85,18 @@ public final class SentimentJob {
       Tables tables = Tables.open(cassandra);
       countRows = new CountRows(tables);
       classifiers = new ClassifierSource(new ModelStore(tables.session()), spark);
-      settler = new Settler(tables.session());
-      settler.start(env.number("SETTLE_MS", 10_000));
+      new Settler(tables.session(), backlog).start(env.number("SETTLE_MS", 10_000));
     }
 
     @Override
     public void call(Dataset<Row> messages, Long number) throws Exception {
       long began = System.nanoTime();
       BatchId batch = new BatchId(queryId(), number);
-      settler.began(batch);
+      backlog.began(batch);
       Broadcast<Classifier> classifier = classifiers.current();
       PartitionResult result = collect(messages, new PartitionTask(batch, classifier, cassandra, redis));
       countRows.write(batch, result);
-      settler.wrote(batch, MovieMinute.touchedBy(result.counts()));
+      backlog.wrote(batch, MovieMinute.touchedBy(result.counts()));
       status.wrote(number, result, classifiers.version(), (System.nanoTime() - began) / 1e9);
     }
 

@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -33,8 +32,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class Settler implements AutoCloseable {
   static final String FOLDED = "folded";
-  private static final long CLOSED_AFTER_MS = 15_000;
-  private static final long FUTURE_MS = Period.HOUR; // a minute further ahead is left unfolded: readers sum anyway
   private static final Logger log = LoggerFactory.getLogger(Settler.class);
 
   private final CqlSession session;
@@ -44,21 +41,7 @@ public final class Settler implements AutoCloseable {
     return t;
   });
 
-  /** What is left to do for a batch whose rows are written. */
-  private static final class Unsettled {
-    final Set<MovieMinute.Hour> hours = new HashSet<>(); // to write
-    final Set<MovieMinute> minutes; // to fold
-
-    Unsettled(Set<MovieMinute> touched) {
-      minutes = new HashSet<>(touched);
-      for (MovieMinute minute : touched) hours.add(minute.hour());
-    }
-  }
-
-  private final Object lock = new Object(); // guards the next two and what they hold
-  private final Map<BatchId, Unsettled> batches = new HashMap<>();
-  private BatchId current;
-
+  private final Backlog backlog;
   private boolean recovered;
   private final PreparedStatement minuteRows;
   private final PreparedStatement deleteMinute;
@@ -70,8 +53,9 @@ public final class Settler implements AutoCloseable {
   private final PreparedStatement deleteStats;
   private final PreparedStatement insertStats;
 
-  public Settler(CqlSession session) {
+  public Settler(CqlSession session, Backlog backlog) {
     this.session = session;
+    this.backlog = backlog;
     minuteRows = session.prepare("SELECT grp, query_id, batch_id, positive, negative, neutral, writetime(positive) AS written"
         + " FROM minute_counts WHERE movie = ? AND day = ? AND minute = ?");
     deleteMinute = session.prepare("DELETE FROM minute_counts WHERE movie = ? AND day = ? AND minute = ? AND grp = ?"
@@ -92,20 +76,6 @@ public final class Settler implements AutoCloseable {
     thread.scheduleWithFixedDelay(this::roundOrLog, 0, everyMs, TimeUnit.MILLISECONDS);
   }
 
-  /** Batch begins: all earlier ones of its query are committed. */
-  public void began(BatchId batch) {
-    synchronized (lock) {
-      current = batch;
-    }
-  }
-
-  /** All rows of the batch, its row of `job_stats` included, are written. */
-  public void wrote(BatchId batch, Set<MovieMinute> touched) {
-    synchronized (lock) {
-      batches.put(batch, new Unsettled(touched));
-    }
-  }
-
   private void roundOrLog() {
     try {
       round(System.currentTimeMillis());
@@ -114,25 +84,18 @@ public final class Settler implements AutoCloseable {
     }
   }
 
-  void round(long nowMs) {
+  private void round(long nowMs) {
     if (!recovered) recover();
-    writeHours();
-    BatchId upTo;
-    synchronized (lock) {
-      upTo = current;
+    Backlog.Hours due = backlog.hoursToWrite();
+    for (MovieMinute.Hour hour : due.hours()) writeHour(hour);
+    backlog.wroteHours(due);
+    BatchId limit = backlog.limit();
+    if (limit == null) return;
+    for (MovieMinute minute : backlog.minutesToFold(limit, nowMs)) {
+      fold(minute, limit);
+      backlog.folded(minute, limit);
     }
-    if (upTo == null) return; // not yet known which batches are committed
-    for (MovieMinute minute : closed(upTo, nowMs)) {
-      fold(minute, upTo);
-      synchronized (lock) {
-        batches.forEach((batch, rest) -> { if (isBefore(batch, upTo)) rest.minutes.remove(minute); });
-      }
-    }
-    for (BatchId end : settledEnds(upTo, nowMs)) foldStats(end);
-  }
-
-  private static boolean isBefore(BatchId batch, BatchId upTo) {
-    return !batch.query().equals(upTo.query()) || batch.number() < upTo.number();
+    for (BatchId end : backlog.settledBefore(limit, nowMs)) foldStats(end);
   }
 
   private void recover() {
@@ -141,26 +104,10 @@ public final class Settler implements AutoCloseable {
       for (Row row : session.execute(session.prepare("SELECT batch_id, touched FROM job_stats WHERE query_id = ? AND batch_id >= 0").bind(id))) {
         Set<MovieMinute> touched = new HashSet<>();
         for (String text : row.getSet("touched", String.class)) touched.add(MovieMinute.parse(text));
-        BatchId batch = new BatchId(id, row.getLong("batch_id"));
-        synchronized (lock) {
-          batches.putIfAbsent(batch, new Unsettled(touched)); // it may have been replayed meanwhile
-        }
+        backlog.recovered(new BatchId(id, row.getLong("batch_id")), touched);
       }
     }
     recovered = true;
-  }
-
-  private void writeHours() {
-    List<Unsettled> fresh;
-    Set<MovieMinute.Hour> hours = new HashSet<>();
-    synchronized (lock) {
-      fresh = new ArrayList<>(batches.values());
-      for (Unsettled batch : fresh) hours.addAll(batch.hours);
-    }
-    for (MovieMinute.Hour hour : hours) writeHour(hour);
-    synchronized (lock) {
-      for (Unsettled batch : fresh) batch.hours.clear();
-    }
   }
 
   private void writeHour(MovieMinute.Hour hour) {
@@ -177,18 +124,7 @@ public final class Settler implements AutoCloseable {
     session.execute(Tables.onePartition(rows).setQueryTimestamp(after(latest)));
   }
 
-  private Set<MovieMinute> closed(BatchId upTo, long nowMs) {
-    Set<MovieMinute> minutes = new HashSet<>();
-    synchronized (lock) {
-      batches.forEach((batch, rest) -> {
-        if (!isBefore(batch, upTo)) return;
-        for (MovieMinute m : rest.minutes) if (m.minuteMs() + Period.MINUTE + CLOSED_AFTER_MS <= nowMs) minutes.add(m);
-      });
-    }
-    return minutes;
-  }
-
-  private void fold(MovieMinute minute, BatchId upTo) {
+  private void fold(MovieMinute minute, BatchId limit) {
     int day = Period.dayOf(minute.minuteMs());
     Instant at = Instant.ofEpochMilli(minute.minuteMs());
     record Rows(Group group, String query) {}
@@ -198,7 +134,7 @@ public final class Settler implements AutoCloseable {
     for (Row row : session.execute(minuteRows.bind(minute.movie(), day, at))) {
       String query = row.getString("query_id");
       BatchId batch = new BatchId(query, row.getLong("batch_id"));
-      if (!isBefore(batch, upTo)) continue;
+      if (!Backlog.isBefore(batch, limit)) continue;
       addTo(sums, row);
       latest = Math.max(latest, row.getLong("written"));
       if (!query.equals(FOLDED)) lastBatches.merge(new Rows(Group.valueOf(row.getString("grp")), query), batch.number(), Math::max);
@@ -214,26 +150,6 @@ public final class Settler implements AutoCloseable {
       mutation = mutation.add(insertMinute.bind(minute.movie(), day, at, sum.getKey().name(), n[0], n[1], n[2]));
     }
     session.execute(mutation.setQueryTimestamp(after(latest)));
-  }
-
-  /** For each query the first batch that is not settled; batches found settled are forgotten. */
-  private List<BatchId> settledEnds(BatchId upTo, long nowMs) {
-    Map<String, Long> firsts = new HashMap<>();
-    synchronized (lock) {
-      for (Iterator<Map.Entry<BatchId, Unsettled>> each = batches.entrySet().iterator(); each.hasNext(); ) {
-        var entry = each.next();
-        BatchId batch = entry.getKey();
-        Unsettled rest = entry.getValue();
-        boolean settled = isBefore(batch, upTo) && rest.hours.isEmpty()
-            && rest.minutes.stream().noneMatch(m -> m.minuteMs() < nowMs + FUTURE_MS);
-        if (settled) each.remove();
-        firsts.merge(batch.query(), settled ? Long.MAX_VALUE : batch.number(), Math::min);
-      }
-    }
-    List<BatchId> ends = new ArrayList<>();
-    firsts.forEach((query, first) ->
-        ends.add(new BatchId(query, query.equals(upTo.query()) ? Math.min(first, upTo.number()) : first)));
-    return ends;
   }
 
   private void foldStats(BatchId end) {
