@@ -43,7 +43,7 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 void Cancel::cancel() {
   std::lock_guard lock(mutex_);
   cancelled_ = true;
-  if (stop_) stop_();
+  for (const auto& [call, stop] : stops_) stop();
 }
 
 bool Cancel::is_cancelled() const {
@@ -61,7 +61,7 @@ struct Client::Exchange {
     if (call_.cancel) {
       std::lock_guard lock(call_.cancel->mutex_);
       if (call_.cancel->cancelled_) return fail(Code::kUnavailable, "The call was cancelled.");
-      call_.cancel->stop_ = [this] {
+      call_.cancel->stops_[this] = [this] {
         asio::post(io_, [this] { give_up(Code::kUnavailable, "The call was cancelled."); });
       };
     }
@@ -73,7 +73,7 @@ struct Client::Exchange {
     io_.run();
     if (call_.cancel) {
       std::lock_guard lock(call_.cancel->mutex_);
-      call_.cancel->stop_ = nullptr;
+      call_.cancel->stops_.erase(this);
     }
     if (!result) return fail(std::move(result).error().within("calling " + target_.authority));
     return result;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,7 +15,8 @@
 
 namespace headrace::http {
 
-// Ends a running call from another thread: it returns kUnavailable "cancelled". Once cancelled it stays so.
+// Ends the running calls it was given to, from another thread: they return kUnavailable "cancelled". Once
+// cancelled it stays so.
 class Cancel {
  public:
   void cancel();
@@ -24,7 +26,7 @@ class Cancel {
   friend class Client;
   mutable std::mutex mutex_;
   bool cancelled_ = false;
-  std::function<void()> stop_;
+  std::map<const void*, std::function<void()>> stops_;  // of each running call
 };
 
 struct Call {

@@ -434,6 +434,7 @@ TEST_F(StreamTest, TheClientCanBeCancelledFromAnotherThread) {
     return client().stream({.target = "/events", .cancel = &cancel}, [](std::string_view) { return true; });
   });
   EventStream stream = opened();
+  EXPECT_TRUE(client().request({.target = "/hello/a", .cancel = &cancel}));  // several calls may share it
   cancel.cancel();
   EXPECT_EQ(got.get().error().message, "The call was cancelled.");
   EXPECT_FALSE(client().request({.target = "/hello/a", .cancel = &cancel}).has_value());
