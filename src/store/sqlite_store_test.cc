@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 
@@ -79,6 +80,36 @@ TEST_F(SqliteStoreTest, ASecondServerOnTheFolderIsToldWhichProcessHasIt) {
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_TRUE(SqliteStore::open(folder_)) << "the lock goes with its process";
   for (const int end : from_child) ::close(end);
+}
+
+TEST_F(SqliteStoreTest, AnAcknowledgedChangeSurvivesKill9) {
+  for (int round = 0; round < 5; ++round) {
+    int pipe[2];
+    ASSERT_EQ(::pipe(pipe), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto store = SqliteStore::open(folder_, {.checkpoint_pages = 6});
+      for (int i = 1; store && store.value()->apply({{"t", "left", std::to_string(i)},
+                                                     {"t", "filler", std::string(5000, static_cast<char>(i))},
+                                                     {"t", "right", std::to_string(i)}});
+           ++i)
+        (void)!::write(pipe[1], &i, sizeof i);
+      ::_exit(1);
+    }
+    ::close(pipe[1]);
+    int acknowledged = 0;
+    while (acknowledged < 20 + round && ::read(pipe[0], &acknowledged, sizeof acknowledged) > 0) {
+    }
+    ::kill(child, SIGKILL);
+    while (::read(pipe[0], &acknowledged, sizeof acknowledged) > 0) {
+    }
+    ::close(pipe[0]);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    const auto store = open();
+    const std::string left = store->get("t", "left").value().value();
+    EXPECT_EQ(left, store->get("t", "right").value());
+    EXPECT_THAT(std::stoi(left), AnyOf(acknowledged, acknowledged + 1));
+  }
 }
 
 TEST_F(SqliteStoreTest, TheLockIsHeldWithinOneProcessToo) {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "store/write.h"
+#include "base/write.h"
 
 namespace headrace {
 
