@@ -242,19 +242,19 @@ TEST_F(SourceTest, ARestartGoesOnWhereTheTopicEnds) {
 
 TEST_F(SourceTest, RulesAreMadeThoseOfTheMovies) {
   serve_x(at_rate(100), {.limit = 10});
-  const auto rule = [](const char* value, const char* tag) {
+  const auto rule = [](const char* id, const char* value, const char* tag) {
     return replay::StreamRule{
-        .id = value, .value = value, .tag = tag, .rule = replay::Rule::parse(value).value()};
+        .id = id, .value = value, .tag = tag, .rule = replay::Rule::parse(value).value()};
   };
-  replay_->set_rules({rule("\"Silver Tide\"", "other-tag"), rule("unwanted", "x"),
-                      rule("\"Great Northern\"", "great-northern")});
+  replay_->set_rules({rule("1", "\"Silver Tide\"", "other-tag"), rule("2", "unwanted", "x"),
+                      rule("3", "\"Great Northern\"", "great-northern")});
   start();
   EXPECT_TRUE(eventually([&] { return source_->health().x; }));
   std::map<std::string, std::string> rules;
   for (const auto& present : replay_->rules()) rules[present.tag] = present.value;
   EXPECT_EQ(rules.size(), 5U);
   EXPECT_EQ(rules["silver-tide"], "\"Silver Tide\"");
-  EXPECT_EQ(replay_->rules()[0].id, "\"Great Northern\"");  // kept, not made anew
+  EXPECT_EQ(replay_->rules()[0].id, "3");  // kept, not made anew
 }
 
 TEST_F(SourceTest, FailedConnectsAreTriedAgain) {
