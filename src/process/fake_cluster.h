@@ -110,7 +110,7 @@ class FakeCluster {
   void on(const cluster::ClaimGang& call) {
     EXPECT_TRUE(ready) << "claimed before Ready";
     gangs.push_back(call.gang);
-    if (pending.contains(call.gang.id)) return;
+    if (pending.contains(call.gang.id)) return try_gang(call.gang);
     cluster::Granted again{.gang = call.gang.id};
     for (const cluster::Want& want : call.gang.wants) {
       if (claims.contains(want.id) && !parked.contains(want.id)) again.claims.push_back(claims.at(want.id));
@@ -168,7 +168,12 @@ class FakeCluster {
   void on(const cluster::StartTask& call) {
     EXPECT_TRUE(ready) << "started before Ready";
     if (tasks.contains(call.task.id)) return;
-    ASSERT_TRUE(claims.contains(call.claim));
+    if (!claims.contains(call.claim)) {
+      return events.push_back(cluster::TaskStatus{.task = call.task.id,
+                                                  .claim = call.claim,
+                                                  .state = TaskState::kFailed,
+                                                  .message = "claim is not held"});
+    }
     ASSERT_FALSE(lives_under(call.claim)) << "two lives of one slot: " << call.task.id;
     start(call.task, claims.at(call.claim), claim_groups.at(call.claim), false);
   }
@@ -204,6 +209,8 @@ class FakeCluster {
       if (answers_tasks && (asked || task.unacknowledged)) events.push_back(task.last);
     }
     events.push_back(cluster::Ready{});
+    for (const auto& [id, gang] : pending)
+      events.push_back(cluster::Waiting{id, "no-cpus", "No agent has room."});
   }
 
   bool lives_under(const cluster::ClaimId& claim) const {

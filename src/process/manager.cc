@@ -81,7 +81,8 @@ Status Manager::load(std::span<const Record> records, Now now) {
       format_stored_ = true;
     } else if (record.table == kApps) {
       TRY(App app, decode_app(record.value));
-      apps_[app.id] = std::make_unique<App>(std::move(app));
+      auto loaded = std::make_unique<App>(std::move(app));
+      apps_[loaded->id] = std::move(loaded);
     }
   }
   for (const Record& record : records) {

@@ -146,7 +146,9 @@ void Manager::on_granted(const cluster::Granted& granted) {
 
 void Manager::on_waiting(const cluster::Waiting& waiting) {
   const auto found = by_gang_.find(waiting.gang);
-  if (found == by_gang_.end() || try_other_ports(waiting)) return;
+  // Withdrawn, but a crash came between.
+  if (found == by_gang_.end()) return emit(cluster::WithdrawGang{waiting.gang});
+  if (try_other_ports(waiting)) return;
   for (Instance* instance : found->second) {
     const bool waits = instance->claim_state == ClaimState::kPending ||
                        instance->claim_state == ClaimState::kChanging ||
@@ -192,6 +194,12 @@ void Manager::on_claim_lost(const cluster::ClaimLost& lost) {
     // It ends with its task: one that was placed is gone, one that was not is asked for anew.
     if (instance.waits_for_claim()) return withdraw(instance.gang);
     return on_ended(instance, {.state = cluster::TaskState::kGone, .message = lost.cause});
+  }
+  if (instance.alive && !instance.answered) {
+    // Nothing can have been started under a claim that is lost.
+    by_task_.erase(instance.task);
+    instance.alive = false;
+    instance.state = cluster::TaskState::kGone;
   }
   instance.claim_state = ClaimState::kLost;
   instance.since = now_.wall;
