@@ -1,7 +1,6 @@
 """The truth test: messages in, drivers and executors killed on the way, every table compared with the truth."""
 
 import json
-import pathlib
 import threading
 import time
 import urllib.request
@@ -57,14 +56,6 @@ def send(servers, topic, messages, rate=None):
         raise Failure(f"Kafka refused messages: {failed[:3]}")
 
 
-def replay_whole_batch(checkpoint):
-    """Forgets the commit of the last batch, as if the driver had died after the batch's last write: the hardest replay."""
-    offsets = max(int(f.name) for f in (checkpoint / "offsets").iterdir() if f.name.isdigit())
-    for name in (str(offsets), f".{offsets}.crc"):
-        (checkpoint / "commits" / name).unlink(missing_ok=True)
-    return offsets
-
-
 def run(stack, count=20_000, seed=1, rate=1500, say=print):
     """stack: a started Kafka, Cassandra, Redis, Spark with topic and tables (see stack.py)."""
     corpus = Corpus(seed, count, int(time.time() * 1000))
@@ -84,7 +75,7 @@ def run(stack, count=20_000, seed=1, rate=1500, say=print):
     until("two thirds are read", lambda: metrics(stack.http)["rows_total"] > count / 3, 120, alive)
     driver.kill()
     driver.wait()
-    batch = replay_whole_batch(pathlib.Path(stack.checkpoint))
+    batch = stack.replay_whole_batch()
     say(f"driver killed again; batch {batch} will be replayed whole")
     driver = stack.driver(**settings)
     until("batches flow", lambda: metrics(stack.http)["batches_total"] > 2, 120, alive)

@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The driver of the streaming job: Kafka to Cassandra in micro-batches, each with the effect of exactly once.
  * Ends with a non-zero code when the query dies; started again on the same checkpoint it replays the last batch, which
- * changes nothing. Its environment is described in images/sentiment/README.md.
+ * changes nothing. Its environment is described in images/sentiment/bin/sentiment.
  */
 public final class SentimentJob {
   private static final Logger log = LoggerFactory.getLogger(SentimentJob.class);

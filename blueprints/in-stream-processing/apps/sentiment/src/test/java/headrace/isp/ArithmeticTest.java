@@ -88,7 +88,7 @@ class ArithmeticTest {
 
   @Test
   void aMarkNamesTheMessageAndItsBatch() {
-    assertEquals("q/7/1/42", new BatchId("q", 7).mark(1, 42));
+    assertEquals("0f81b7a4/7/1/42", new BatchId("0f81b7a4-93f9-4f9e-8a55-2f0d3c1be111", 7).mark(1, 42));
   }
 
   @Test
