@@ -30,7 +30,8 @@ struct BlueprintSource {
   bool operator==(const BlueprintSource&) const = default;
 };
 
-enum class Type { kString, kInteger, kNumber, kBoolean, kList, kMap };
+// kSecret: only of interfaces' attributes; it flows into `secrets` and nowhere else.
+enum class Type { kString, kInteger, kNumber, kBoolean, kList, kMap, kSecret };
 
 struct Parameter {
   std::string name;

@@ -73,7 +73,10 @@ Expected environment_type() {
 
 Expected interface_type(const Interface& interface, const std::string& what) {
   Members members;
-  for (const auto& [name, type] : interface.attributes) members[name] = type_of(type).at(Phase::kPlaced);
+  for (const auto& [name, type] : interface.attributes) {
+    const Expected placed = type_of(type).at(Phase::kPlaced);
+    members[name] = type == Type::kSecret ? placed.only(Use::kSecret) : placed;
+  }
   return Expected::object(what, std::move(members));
 }
 
@@ -252,7 +255,8 @@ class ComponentChecker {
                   names_of(interface.attributes));
           continue;
         }
-        const Sink sink{word_of(known->second), {type_of(known->second)}, Phase::kPlaced, Use::kFree};
+        const Use use = known->second == Type::kSecret ? Use::kSecret : Use::kFree;
+        const Sink sink{word_of(known->second), {type_of(known->second)}, Phase::kPlaced, use};
         check_template(path + attribute, value, scope_, sink);
       }
     }

@@ -60,7 +60,8 @@ Node text_schema() {
 
 static Words<Type> words_of(const Type*) {
   return {{"string", Type::kString},   {"integer", Type::kInteger}, {"number", Type::kNumber},
-          {"boolean", Type::kBoolean}, {"list", Type::kList},       {"map", Type::kMap}};
+          {"boolean", Type::kBoolean}, {"list", Type::kList},       {"map", Type::kMap},
+          {"secret", Type::kSecret}};
 }
 static Words<Generated::Kind> words_of(const Generated::Kind*) {
   return {{"uuid", Generated::Kind::kUuid}, {"password", Generated::Kind::kPassword}};
@@ -336,6 +337,10 @@ const Table<Parameter>& table_of(const Parameter*) {
           .optional("secret", &Parameter::secret,
                     "Its value is the name of a secret of the space; only files under `secrets` show it.")
           .check([](Decoder& decoder, const Node& node, Parameter& parameter) {
+            if (parameter.type == Type::kSecret) {
+              decoder.report(node, "a parameter cannot be of type secret", "write secret: true instead");
+              return;
+            }
             const bool is_text = parameter.type == Type::kString;
             if (parameter.secret && !is_text) decoder.report(node, "a secret is of type string");
             if (!is_text && (!parameter.pattern.empty() || !parameter.choices.empty())) {

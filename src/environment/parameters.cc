@@ -30,6 +30,7 @@ void check_text(Decoder& decoder, const Parameter& parameter, const Node& value)
 
 expression::Type type_of(Type type) {
   switch (type) {
+    case Type::kSecret:
     case Type::kString: return expression::Type::string();
     case Type::kInteger: return expression::Type::integer();
     case Type::kNumber: return expression::Type::number();

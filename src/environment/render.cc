@@ -101,6 +101,9 @@ Result<cluster::TaskSpec> render_task(const State& state, const Component& compo
   if (service.ready) {
     TRY(task.check, render_check(*service.ready, renderer));
   }
+  task.labels.insert({{"headrace.environment", state.environment},
+                      {"headrace.component", component.name},
+                      {"headrace.service", service.name}});
   task.env.emplace("HEADRACE_ENVIRONMENT", state.environment);
   task.env.emplace("HEADRACE_COMPONENT", component.name);
   task.env.emplace("HEADRACE_SERVICE", service.name);

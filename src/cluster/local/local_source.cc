@@ -31,7 +31,8 @@ constexpr Duration kRepeatStatus = 5s;  // an unacknowledged status is told agai
 constexpr size_t kLogTailBytes = 64 << 10, kResultBytes = 4 << 10;
 constexpr std::string_view kResultMark = "::result::";
 constexpr PortRange kPorts{20000, 31999};
-constexpr int kLifecycleThreads = 8;
+constexpr int kLifecycleThreads = 8, kVolumeTries = 50;
+constexpr Duration kVolumePause = 100ms;
 
 template <class... F>
 struct Overloaded : F... {
@@ -447,7 +448,12 @@ void Local::destroy_volumes(const DestroyVolumes& destroy) {
       {"headrace.server=" + options_.server_id, "headrace.claim=" + destroy.claim.str()});
   bool gone = volumes.has_value();
   for (const docker::Volume& volume : volumes ? *volumes : std::vector<docker::Volume>{}) {
-    const Status removed = engine_.remove_volume(volume.name);
+    Status removed = engine_.remove_volume(volume.name);
+    // The container that used it may be about to be removed, on a strand of its own.
+    for (int tries = 0; !removed && removed.error().code == Code::kConflict && tries < kVolumeTries; ++tries) {
+      std::this_thread::sleep_for(kVolumePause);
+      removed = engine_.remove_volume(volume.name);
+    }
     gone = gone && (removed || removed.error().code == Code::kNotFound);
   }
   if (gone) sink_(VolumesDestroyed{destroy.claim});  // else the book asks again
