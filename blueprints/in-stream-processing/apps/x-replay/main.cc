@@ -52,7 +52,8 @@ struct Options {
         ->envname("MALFORMED")
         ->check(CLI::Range(0.0, 0.9));
     app.add_option("--history", corpus.history, "posts before the start, for the search")->envname("HISTORY");
-    app.add_option("--limit", replay.limit, "lines, history included, then idle")->envname("LIMIT");
+    app.add_option("--limit", replay.limit, "lines, history included, then idle; 0: without end")
+        ->envname("LIMIT");
     app.add_option("--start", start, "creation time of the first streamed post: `now` or RFC 3339")
         ->envname("START");
     app.add_option("--begin", begin, "when streaming begins")
@@ -61,6 +62,7 @@ struct Options {
   }
 
   Result<Corpus> make_corpus() {
+    if (replay.limit == 0) replay.limit = UINT64_MAX;
     if (movies.empty()) {
       TRY(movies, contents_of(movies_file));
     }
@@ -113,9 +115,9 @@ Status serve(Options& options) {
 }
 
 Status print_truth(Options& options) {
-  if (options.replay.limit == UINT64_MAX) return fail(Code::kInvalid, "The truth needs --limit.");
   if (options.start == "now") return fail(Code::kInvalid, "The truth needs --start with a time.");
   TRY(Corpus corpus, options.make_corpus());
+  if (options.replay.limit == UINT64_MAX) return fail(Code::kInvalid, "The truth needs --limit.");
   corpus.start_at(*options.replay.start_ms);
   TRY(const std::string truth, truth_of(corpus, options.replay.limit));
   std::cout << truth << "\n";
