@@ -14,7 +14,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr Duration kLook = 250ms;
-constexpr Duration kRemind = 5s;  // a wait that lasts is told again
+constexpr Duration kRemind =
+    5s;  // a wait that lasts is told again after so long, then after twice as long each time
 
 class Progress {
  public:
@@ -30,9 +31,10 @@ class Progress {
       Told& told = told_[name];
       const auto now = Clock::now();
       const bool changed = told.state != state;
-      const bool long_wait = !sentence.empty() && state != "waiting" && now - told.at >= kRemind;
+      const bool long_wait = !sentence.empty() && state != "waiting" && now - told.at >= told.remind;
       if (!changed && !long_wait) continue;
       if (changed) told.since = now;
+      told.remind = changed ? kRemind : told.remind * 2;
       const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - told.since).count();
       print(name, state, changed ? sentence : fmt::format("{} (for {}s)", sentence, waited));
       told.state = state;
@@ -50,6 +52,7 @@ class Progress {
   struct Told {
     std::string state;
     Clock::time_point since, at;
+    Duration remind = kRemind;
   };
   std::FILE* out_;
   Clock::time_point start_ = Clock::now();

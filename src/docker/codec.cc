@@ -65,6 +65,8 @@ json::object host_config_of(const ContainerSpec& spec) {
         json::object{{"HostIp", port.host_ip},
                      {"HostPort", port.host_port ? std::to_string(port.host_port) : std::string()}});
   }
+  json::object tmpfs;
+  for (const auto& [path, options] : spec.tmpfs) tmpfs[path] = options;
   json::array ulimits;
   for (const Ulimit& limit : spec.ulimits)
     ulimits.push_back(json::object{{"Name", limit.name}, {"Soft", limit.soft}, {"Hard", limit.hard}});
@@ -72,6 +74,7 @@ json::object host_config_of(const ContainerSpec& spec) {
   json::object host{
       {"NetworkMode", spec.network},
       {"Mounts", mounts_of(spec)},
+      {"Tmpfs", std::move(tmpfs)},
       {"LogConfig",
        json::object{{"Type", "json-file"},
                     {"Config", json::object{{"max-size", std::to_string(spec.log_max_size.count)},

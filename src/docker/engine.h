@@ -108,6 +108,7 @@ struct ContainerSpec {
   bool kill_on_out_of_memory = true;
   std::int64_t pids = 0;  // 0: no limit
   std::vector<Mount> mounts;
+  std::map<std::string, std::string> tmpfs;  // path -> mount(8) options: "exec,size=64m"
   std::vector<Ulimit> ulimits;
   bool read_only_root = false;
   bool privileged = false;                     // whoever sets it has asked the space's policy

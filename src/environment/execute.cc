@@ -78,7 +78,15 @@ std::optional<Cause> Manager::cause_of(const Live& live, const std::string& comp
   const auto found = live.apps.find(app_id(live.record.name(), component, service));
   if (found == live.apps.end()) return std::nullopt;
   for (const process::InstanceView& instance : found->second.instances) {
-    if (!instance.ready && instance.cause) return instance.cause;
+    if (instance.ready || !instance.cause) continue;
+    Cause cause = *instance.cause;
+    if (instance.restarts > 0 && found->second.last_failure) {
+      cause.sentence += fmt::format(" Restarted {} times; the last end: {}", instance.restarts,
+                                    found->second.last_failure->message);
+      if (cause.remedy.empty())
+        cause.remedy = fmt::format("headrace logs {} {}", live.record.name(), component);
+    }
+    return cause;
   }
   return std::nullopt;
 }

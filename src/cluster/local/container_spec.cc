@@ -11,6 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::int64_t kSharesPerCpu = 1024, kShareFloor = 512;
+
 std::string docker_name(std::string text) {
   for (char& c : text) {
     const bool allowed = std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '-';
@@ -143,17 +145,16 @@ docker::ContainerSpec container_spec(const std::string& server, const Launch& la
            .protocol = port.protocol == Protocol::kUdp ? docker::Protocol::kUdp : docker::Protocol::kTcp});
     }
   }
-  // CPUs are a share under contention, as Mesos gives them; memory is a limit.
-  spec.cpu_shares = std::max<std::int64_t>(2, static_cast<std::int64_t>(launch.resources.cpus * 1024));
+  // CPUs are a share under contention, as Mesos gives them; memory is a limit. The floor keeps a small
+  // service from starving while all of an application start at once.
+  spec.cpu_shares = kShareFloor + static_cast<std::int64_t>(launch.resources.cpus * kSharesPerCpu);
   spec.memory = launch.resources.memory;
   for (const VolumeWant& volume : launch.volumes) {
     spec.mounts.push_back({.kind = docker::Mount::Kind::kVolume,
                            .source = volume_name(server, launch.claim.id, volume.name),
                            .target = volume.path});
   }
-  for (const auto& [path, options] : task.tmpfs) {
-    spec.mounts.push_back({.kind = docker::Mount::Kind::kTmpfs, .target = path});
-  }
+  spec.tmpfs = task.tmpfs;
   for (const std::string& mount : task.host_mounts) {
     const size_t first = mount.find(':'), last = mount.rfind(':');
     if (first == std::string::npos || first == last) continue;
