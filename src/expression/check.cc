@@ -229,33 +229,25 @@ class Checker {
       phase = std::max(phase, args.back().phase);
       restricted = restricted || refuse_restricted(arg, args.back());
     }
-    const Function* function = find_function(expr.name);
-    if (!function) {
-      report_unknown_function(expr);
-      return Type::dyn().at(phase);
-    }
+    const std::span<const Overload> overloads = overloads_of(expr.name);
     Type result;
     int matching = 0;
-    for (const Signature& signature : function->signatures) {
-      const auto bound = match(signature, expr, args);
-      if (!bound) continue;
-      const Type candidate = substitute(signature.result, *bound);
+    for (const Overload& overload : overloads) {
+      std::map<std::string, Type> bound;
+      bool matches = overload.takes(args.size(), expr.is_member);
+      for (size_t i = 0; matches && i < args.size(); ++i) {
+        matches = fits(args[i], overload.parameter(i), &bound);
+      }
+      if (!matches) continue;
+      const Type candidate = substitute(overload.result, bound);
       result = matching++ == 0 ? candidate : join(result, candidate);
     }
-    if (matching == 0 && !restricted) report_no_overload(expr, *function, args);
-    return matching == 0 ? Type::dyn().at(phase) : result.at(phase);
-  }
-
-  static std::optional<std::map<std::string, Type>> match(const Signature& signature, const Expr& expr,
-                                                          const std::vector<Type>& args) {
-    if (signature.is_member != expr.is_member) return std::nullopt;
-    const size_t least = signature.parameters.size();
-    if (args.size() < least || (args.size() > least && !signature.is_variadic)) return std::nullopt;
-    std::map<std::string, Type> bound;
-    for (size_t i = 0; i < args.size(); ++i) {
-      if (!fits(args[i], signature.parameters[std::min(i, least - 1)], &bound)) return std::nullopt;
+    if (overloads.empty()) {
+      report_unknown_function(expr);
+    } else if (matching == 0 && !restricted) {
+      report_no_overload(expr, overloads, args);
     }
-    return bound;
+    return result.at(phase);
   }
 
   static Type substitute(const Type& type, const std::map<std::string, Type>& bound) {
@@ -275,14 +267,12 @@ class Checker {
     if (const std::string_view why = why_not_supported(expr.name); !why.empty()) {
       return report(expr, fmt::format("{}(): {}", expr.name, why));
     }
-    std::vector<std::string> known{"has", "all", "exists", "exists_one", "map", "filter"};
-    for (const Function& function : functions()) {
-      if (std::isalpha(static_cast<unsigned char>(function.name.front()))) known.push_back(function.name);
-    }
-    report(expr, fmt::format("unknown function \"{}\"", expr.name), document::suggestion(expr.name, known));
+    report(expr, fmt::format("unknown function \"{}\"", expr.name),
+           document::suggestion(expr.name, function_names()));
   }
 
-  void report_no_overload(const Expr& expr, const Function& function, const std::vector<Type>& args) {
+  void report_no_overload(const Expr& expr, std::span<const Overload> overloads,
+                          const std::vector<Type>& args) {
     std::vector<std::string> types;
     for (const Type& arg : args) types.push_back(to_text(arg));
     const bool is_operator = !std::isalpha(static_cast<unsigned char>(expr.name.front()));
@@ -293,8 +283,7 @@ class Checker {
                     symbol == "+" ? "string(…) turns a value into text" : "");
     }
     std::vector<std::string> forms;
-    for (const Signature& signature : function.signatures)
-      forms.push_back(signature.to_string(function.name));
+    for (const Overload& overload : overloads) forms.push_back(overload.to_string(expr.name));
     report(expr, fmt::format("{}() cannot take ({})", expr.name, fmt::join(types, ", ")),
            fmt::format("it is {}", fmt::join(forms, ", ")));
   }

@@ -1,6 +1,7 @@
 // Evaluation: errors are values, && and || absorb them (langdef.md, "Logical operators"), Unknown spreads
 // like an error but wins over one, since it may still become the value that decides.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -156,21 +157,12 @@ class Evaluator {
   Result<Value> call(const Expr& expr) {
     std::vector<Value> args;
     bool waits = false;
-    std::optional<Error> failed;
     for (const Expr& arg : expr.args) {
       Result<Value> value = evaluate(arg);
       if (!value) return value;
       waits = waits || value->has_unknown();
       args.push_back(std::move(*value));
     }
-    const Function* function = find_function(expr.name);
-    if (!function) return error(fmt::format("unknown function \"{}\"", expr.name));
-    const bool fits = std::ranges::any_of(function->signatures, [&](const Signature& signature) {
-      return signature.is_member == expr.is_member &&
-             (signature.parameters.size() == args.size() ||
-              (signature.is_variadic && signature.parameters.size() <= args.size()));
-    });
-    if (!fits) return error(fmt::format("no such overload: {} with {} arguments", expr.name, args.size()));
     if (waits) {
       std::vector<const Value*> all;
       for (const Value& arg : args) all.push_back(&arg);
@@ -179,9 +171,21 @@ class Evaluator {
     for (const Value& arg : args) {
       if (!pay(weight(arg))) return too_costly();
     }
-    Result<Value> result = function->run(args);
+    const std::span<const Overload> overloads = overloads_of(expr.name);
+    const auto overload = std::ranges::find_if(overloads, [&](const Overload& each) {
+      return each.takes(args.size(), expr.is_member) && each.accepts(args);
+    });
+    if (overload == overloads.end()) return no_overload(expr, args);
+    Result<Value> result = overload->run(args);
     if (result && !pay(weight(*result))) return too_costly();
     return result;
+  }
+
+  static std::unexpected<Error> no_overload(const Expr& expr, const std::vector<Value>& args) {
+    if (overloads_of(expr.name).empty()) return error(fmt::format("unknown function \"{}\"", expr.name));
+    std::vector<std::string> types;
+    for (const Value& arg : args) types.push_back(type_name(arg));
+    return error(fmt::format("no such overload: {}({})", expr.name, fmt::join(types, ", ")));
   }
 
   Result<Value> list(const Expr& expr) {
