@@ -28,6 +28,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A virtual agent that was unplugged is certainly gone: what may move need not wait long for it.
+constexpr Duration kUnreachable = 5s;
+
 std::string from_environment(const char* name, const std::string& otherwise) {
   const char* value = std::getenv(name);
   return value && *value ? value : otherwise;
@@ -94,7 +97,7 @@ Result<std::unique_ptr<server::Managers>> load_managers(const Store& store, Entr
   TRY(auto book,
       cluster::ClaimBook::create(cluster::LocalSource::traits(), entropy.seed(), book_records, now));
   TRY(const auto process_records, records_of(store, process::ProcessManager::tables()));
-  TRY(auto process, process::ProcessManager::create({}, entropy.seed(), process_records, now));
+  TRY(auto process, process::ProcessManager::create({.unreachable_deadline = kUnreachable}, entropy.seed(), process_records, now));
   TRY(const auto environment_records, records_of(store, environment::EnvironmentManager::tables()));
   TRY(auto environment,
       environment::EnvironmentManager::create({}, entropy.seed(), environment_records, now));
