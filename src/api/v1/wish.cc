@@ -60,6 +60,7 @@ Status pin_secrets(Backend& backend, const Blueprint& blueprint, Wish& wish) {
 
 void resolve_images(Backend& backend, const Blueprint& blueprint, Prepared& prepared, Wish& wish) {
   for (const auto& [name, reference] : blueprint.images) {
+    if (wish.images.contains(name)) continue;
     auto id = backend.resolve_image(reference);
     if (id) {
       wish.images[name] = *std::move(id);
@@ -130,8 +131,12 @@ Prepared prepare_wish(Backend& backend, const json::object& body) {
     wish.source = *std::move(source);
   }
   // The last wish of an existing environment: its files, profile and parameters unless said otherwise.
-  if (const auto* known = existing(*backend.pump.snapshot(), wish.name.str())) {
-    if (wish.source.files.empty()) wish.source = *known->source;
+  const auto snapshot = backend.pump.snapshot();
+  if (const auto* known = existing(*snapshot, wish.name.str())) {
+    if (wish.source.files.empty()) {
+      wish.source = *known->source;
+      wish.images = known->images;  // pinned: only a blueprint that is given anew asks for its images again
+    }
     if (wish.profile.empty()) wish.profile = known->profile;
     for (const auto& [name, value] : known->given) wish.parameters.emplace(name, value);
   }
