@@ -74,7 +74,7 @@ Result<std::unique_ptr<Producer>> Producer::open(const KafkaOptions& options,
                        {"acks", "all"},
                        {"message.timeout.ms", "0"},  // keep trying for ever
                        {"queue.buffering.max.messages", std::to_string(options.max_queued)},
-                       {"queue.buffering.max.kbytes", "131072"},
+                       {"queue.buffering.max.kbytes", "32768"},
                        {"linger.ms", "5"},
                        {"compression.type", "lz4"},
                        {"partitioner", "murmur2_random"},  // as the Java clients place keys

@@ -19,7 +19,7 @@ namespace headrace::source {
 struct KafkaOptions {
   std::string servers;
   std::string topic = "tweets";
-  int max_queued = 100'000;                 // records
+  int max_queued = 50'000;                  // records; 32 MiB of text is the other bound
   std::map<std::string, std::string> more;  // further settings of librdkafka, for tests
 };
 
