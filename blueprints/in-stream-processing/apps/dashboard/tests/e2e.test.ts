@@ -125,8 +125,7 @@ describe("the dashboard", () => {
 
   it("fits a telephone", async () => {
     await page.setViewportSize({ width: 375, height: 812 });
-    await page.waitForTimeout(300);
-    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await until("everything within 375 pixels", async () => (await overflow(page)) <= 0, 5000);
     await page.setViewportSize({ width: 1440, height: 1000 });
   });
 

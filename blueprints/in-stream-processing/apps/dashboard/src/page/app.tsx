@@ -18,6 +18,7 @@ import { useLive } from "./use_live";
 
 const SOURCE_NOTE = document.querySelector<HTMLMetaElement>('meta[name="source-note"]')?.content ?? "";
 const MINUTES_SHOWN = 15;
+const SECONDS_SHOWN = 120;
 
 export function App() {
   const [query, setQuery] = useQuery();
@@ -136,7 +137,7 @@ interface LiveCardsProps {
 function LiveCards({ live, now, title, theme, neutral, picked, onPick }: LiveCardsProps) {
   const [asTable, setAsTable] = useState(false);
   const narrow = useNarrow();
-  const secondsShown = narrow ? 60 : 120;
+  const secondsShown = narrow ? SECONDS_SHOWN / 2 : SECONDS_SHOWN;
   const end = floorTo(now - live.delay, SECOND) + SECOND;
   const seconds = useMemo(() => dense(live.seconds, end - secondsShown * SECOND, secondsShown, SECOND), [live.seconds, end, secondsShown]);
   const last = floorTo(now, MINUTE);
@@ -201,7 +202,10 @@ function Figures({ live, now, neutral, onNeutral }: { live: LiveState; now: numb
     for (const [t, n] of live.minutes) if (t >= from) addInto(total, n);
     return total;
   }, [live.minutes, floorTo(now, MINUTE)]);
-  const peak = useMemo(() => Math.max(0, ...[...live.seconds.values()].map(sumOf)), [live.seconds]);
+  const peak = useMemo(() => {
+    const recently = [...live.seconds].filter(([t]) => t >= now - SECONDS_SHOWN * SECOND);
+    return Math.max(0, ...recently.map(([, n]) => sumOf(n)));
+  }, [live.seconds, now]);
   const day = live.movies?.find((m) => m.slug === live.movie)?.day ?? noCounts();
   const positive = ofSentiment(recent, "positive");
   const negative = ofSentiment(recent, "negative");

@@ -297,7 +297,14 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
             color: (context) => (context.tick?.value === 0 ? now().colors.axis : now().colors.grid),
             drawTicks: false,
           },
-          ticks: { ...axis.ticks, maxTicksLimit: 7, callback: (value) => short(Math.abs(Number(value))) },
+          ticks: { ...axis.ticks, callback: (value) => short(Math.abs(Number(value))) },
+          afterBuildTicks: (scale) => {
+            // Multiples of a round step, so that zero is one of them.
+            const step = roundDown(((scale.max - scale.min) / 6) * 1.9, [1, 2, 5]);
+            const least = Math.ceil(scale.min / step);
+            const count = Math.floor(scale.max / step) - least + 1;
+            scale.ticks = Array.from({ length: count }, (_, i) => ({ value: (least + i) * step }));
+          },
           afterFit: (scale) => void (scale.width = 46),
         },
       },
@@ -305,10 +312,11 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
   });
 }
 
-const roundDown = (n: number): number => {
-  const digit = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
-  return Math.max(1, Math.floor(n / digit) * digit);
-};
+/** The greatest number not above `n` that is one of `digits` with zeros behind it; at least 1. */
+function roundDown(n: number, digits = [1, 2, 3, 4, 5, 6, 7, 8, 9]): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
+  return Math.max(1, ...digits.map((digit) => digit * power).filter((round) => round <= n));
+}
 
 /** What is drawn behind and around the bars: the column pointed at and the bucket that is opened. */
 function marks(now: () => Drawing): Plugin<"bar"> {

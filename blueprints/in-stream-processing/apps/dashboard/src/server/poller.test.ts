@@ -124,14 +124,15 @@ describe("Poller", () => {
     expect(of("status").at(-1)).toMatchObject({ up: false });
   });
 
-  it("totals 24 hours: closed hours, the hour before and the present one, each tweet once", async () => {
+  it("totals 24 hours to the minute: a part of an hour, whole hours, the last two, each tweet once", async () => {
     const hour = T0 - (T0 % HOUR);
-    for (const at of [hour - 23 * HOUR, hour - 2 * HOUR, hour - HOUR, hour - 1, hour, T0]) post("a", { at });
-    post("a", { at: hour - 23 * HOUR - 1 });
+    const begin = T0 - (T0 % MINUTE) - 24 * HOUR;
+    for (const at of [begin, hour - 23 * HOUR - 1, hour - 23 * HOUR, hour - HOUR - 1, hour - HOUR, hour - 1, hour, T0]) post("a", { at });
+    post("a", { at: begin - 1 });
     poller.watch("");
     await pass(1500);
     const a = of("overview")[0].movies.find((m) => m.slug === "a");
-    expect(sumOf(a?.day ?? [])).toBe(6);
+    expect(sumOf(a?.day ?? [])).toBe(8);
     expect(a?.up.at(-1)).toBe(1);
     expect(a?.up).toHaveLength(60);
   });

@@ -171,7 +171,7 @@ export class Poller {
     this.overviewBusy = true;
     const began = this.clock();
     try {
-      if (!this.movies || began - this.moviesAt >= MOVIES_EVERY_MS) {
+      if (!this.movies?.length || began - this.moviesAt >= MOVIES_EVERY_MS) {
         this.movies = await this.repository.movies();
         this.moviesAt = began;
       }
@@ -200,13 +200,20 @@ export class Poller {
     }
   }
 
-  /** Whole hours come from the hour table, the present hour and the one before from minutes. */
+  /** The last 24 hours: the rest of an hour at their beginning, and the last two hours, from minutes; whole hours between
+   *  from the hour table. What lies back further than two hours is read once a minute. */
   private async overviewOf(movie: Movie, now: number): Promise<MovieOverview> {
     const hour = floorTo(now, HOUR);
     let old = this.hours.get(movie.slug);
-    if (!old || old.hour !== hour || now - old.at > HOURS_EVERY_MS) {
+    if (!old || old.hour !== hour || now - old.at >= HOURS_EVERY_MS) {
+      const begin = floorTo(now, MINUTE) - 24 * HOUR;
+      const whole = hour - 23 * HOUR;
+      const rows = await Promise.all([
+        this.repository.minutes(movie.slug, begin, whole),
+        this.repository.hours(movie.slug, whole, hour - HOUR),
+      ]);
       const n = noCounts();
-      for (const row of await this.repository.hours(movie.slug, hour - 23 * HOUR, hour - HOUR)) addInto(n, row.n);
+      for (const row of rows.flat()) addInto(n, row.n);
       this.hours.set(movie.slug, (old = { at: now, hour, n }));
     }
     const minutes = await this.repository.minutes(movie.slug, hour - HOUR, now + 2 * MINUTE);

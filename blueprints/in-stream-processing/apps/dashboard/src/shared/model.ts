@@ -22,7 +22,7 @@ export interface Movie {
 }
 
 export interface MovieOverview extends Movie {
-  /** The last 24 hours: 23 whole ones and the present one. */
+  /** The last 24 hours, to the minute. */
   day: Counts;
   /** Positive and negative tweets of each of the last 60 minutes, oldest first. */
   up: number[];
