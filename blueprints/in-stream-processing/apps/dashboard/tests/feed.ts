@@ -114,7 +114,17 @@ async function main(): Promise<void> {
   });
   await client.connect();
   for (const cql of schema(KEYSPACE, LOCAL_DC)) await client.execute(cql);
-  const write = (cql: string, params: unknown[]) => client.execute(cql, params, { prepare: true });
+  /** A busy node may time out; every row is absolute, so it is written again. */
+  const write = async (cql: string, params: unknown[]) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await client.execute(cql, params, { prepare: true });
+      } catch (error) {
+        if (attempt === 5) throw error;
+        await new Promise((resolve) => setTimeout(resolve, attempt * SECOND));
+      }
+    }
+  };
   for (const m of MOVIES) {
     await write(`INSERT INTO ${KEYSPACE}.movies (slug, title, query, released) VALUES (?, ?, ?, ?)`, [m.slug, m.title, `"${m.title}"`, m.released]);
   }

@@ -184,7 +184,7 @@ export function explain(error: unknown): string {
     const hosts = Object.entries(error.innerErrors ?? {}).map(
       ([host, inner]) => `${host}: ${(inner as Error)?.message ?? inner}`,
     );
-    return hosts.length ? `no Cassandra node answers (${hosts.slice(0, 3).join("; ")})` : error.message;
+    return hosts.length ? `no Cassandra node answers (${hosts.slice(0, 3).join("; ")})` : "no Cassandra node answers; connecting again";
   }
   if (error instanceof errors.OperationTimedOutError) return "Cassandra took too long to answer";
   if (error instanceof errors.ResponseError) {

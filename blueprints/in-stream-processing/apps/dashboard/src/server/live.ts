@@ -11,6 +11,8 @@ export const SECONDS_KEPT = 180;
 export const MINUTES_KEPT = 16;
 export const BACKFILL_LIMIT = 2000;
 export const NEWEST_LIMIT = 60;
+const RECENT_MINUTES = 3;
+const ALL_MINUTES_EVERY_MS = 10 * SECOND;
 const TWEETS_KEPT = 60;
 const LONGEST_SPREAD_S = 10;
 const RATE_WINDOW_S = 10;
@@ -28,18 +30,21 @@ export class LiveMovie {
   private readonly seconds = new Map<number, Counts>();
   private readonly seen = new Map<string, number>();
   private grewAt: number | undefined;
+  private allMinutesAt = -Infinity;
   private tweetsReadAt = -Infinity;
   private newestAt = -Infinity;
   private changedMinutes = new Set<number>();
   private changedSeconds = new Set<number>();
 
-  /** From where the poller is to read minutes. */
-  static minutesFrom(now: number): number {
-    return floorTo(now, MINUTE) - (MINUTES_KEPT - 1) * MINUTE;
+  /** From where the poller is to read minutes now: mostly the last few, which are those that grow; now and then all. */
+  minutesWanted(now: number): number {
+    const all = now - this.allMinutesAt >= ALL_MINUTES_EVERY_MS;
+    if (all) this.allMinutesAt = now;
+    return all ? oldestMinute(now) : floorTo(now, MINUTE) - RECENT_MINUTES * MINUTE;
   }
 
-  onMinutes(rows: Bucket[], now: number): void {
-    const from = LiveMovie.minutesFrom(now);
+  /** `rows` is all there is since the minute `from`. */
+  onMinutes(rows: Bucket[], from: number, now: number): void {
     const fresh = noCounts();
     for (const { t, n } of intoBuckets(rows, from, floorTo(now, MINUTE) + 2 * MINUTE, MINUTE)) {
       const shown = this.minutes.get(t);
@@ -138,11 +143,13 @@ export class LiveMovie {
 
   private forget(now: number): void {
     drop(this.seconds, now - SECONDS_KEPT * SECOND);
-    drop(this.minutes, LiveMovie.minutesFrom(now));
-    drop(this.highest, LiveMovie.minutesFrom(now));
+    drop(this.minutes, oldestMinute(now));
+    drop(this.highest, oldestMinute(now));
     for (const [id, at] of this.seen) if (at < Math.max(this.newestAt, now - 2 * MINUTE) - 2 * TWEET_OVERLAP_MS) this.seen.delete(id);
   }
 }
+
+const oldestMinute = (now: number): number => floorTo(now, MINUTE) - (MINUTES_KEPT - 1) * MINUTE;
 
 function pick(series: Map<number, Counts>, times: Iterable<number>): Bucket[] {
   return [...times]

@@ -137,6 +137,24 @@ describe("Poller", () => {
     expect(a?.up).toHaveLength(60);
   });
 
+  it("keeps the totals right while minutes pass from recent to older, and takes in late tweets", async () => {
+    poller.watch("");
+    let posted = 0;
+    for (let minute = 0; minute < 30; minute++) {
+      post("a");
+      posted++;
+      if (minute === 10) {
+        post("a", { at: Date.now() - 30 * MINUTE });
+        posted++;
+      }
+      await pass(MINUTE);
+    }
+    await pass(62_000);
+    const a = poller.snapshot("").movies?.find((m) => m.slug === "a");
+    expect(sumOf(a?.day ?? [])).toBe(posted);
+    expect(a?.up.reduce((x, y) => x + y, 0)).toBe(posted);
+  });
+
   it("sends of the totals only what changed", async () => {
     poller.watch("");
     await pass(3000);

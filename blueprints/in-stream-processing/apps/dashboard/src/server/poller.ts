@@ -1,7 +1,7 @@
 /** One poller for all clients. It asks Cassandra about the movies that somebody looks at, every half second, and about
  *  the totals of all movies every second or slower; what changed goes to the hub. With no client it asks nothing. */
 import { HOUR, MINUTE, SECOND, addInto, floorTo, intoBuckets, noCounts, ofSentiment } from "../shared/buckets";
-import type { LiveEvent, LiveEvents, Movie, MovieOverview, StoreStatus } from "../shared/model";
+import type { Bucket, LiveEvent, LiveEvents, Movie, MovieOverview, StoreStatus } from "../shared/model";
 import { BACKFILL_LIMIT, LiveMovie, NEWEST_LIMIT } from "./live";
 import type { Metrics } from "./metrics";
 import type { Repository } from "./repository";
@@ -10,7 +10,8 @@ const POLL_MS = 500;
 /** A movie is followed for a while after its last viewer left, so that a reload finds it warm. More than the hub keeps. */
 const LINGER_MS = 90 * SECOND;
 const MOVIES_EVERY_MS = 5 * SECOND;
-const HOURS_EVERY_MS = 60 * SECOND;
+const OLDER_EVERY_MS = 60 * SECOND;
+const RECENT_MINUTES = 3;
 /** With no answer for this long Cassandra counts as silent, even if a question is still open. */
 const SILENCE_MS = 2500;
 const OVERVIEW_PARALLEL = 8;
@@ -27,11 +28,19 @@ interface Watched {
   busy: boolean;
 }
 
+/** What of a movie's 24 hours lies before `until`. */
+interface Older {
+  at: number;
+  until: number;
+  n: number[];
+  minutes: Bucket[];
+}
+
 export class Poller {
   private readonly watched = new Map<string, Watched>();
   private movies: Movie[] | undefined;
   private moviesAt = -Infinity;
-  private readonly hours = new Map<string, { at: number; hour: number; n: number[] }>();
+  private readonly older = new Map<string, Older>();
   private overview = new Map<string, MovieOverview>();
   private overviewBusy = false;
   private overviewAt = -Infinity;
@@ -128,20 +137,20 @@ export class Poller {
     entry.busy = true;
     const began = this.clock();
     try {
-      const from = LiveMovie.minutesFrom(began);
+      const from = live.minutesWanted(began);
       if (!live.loaded) {
         const [tweets, minutes] = await Promise.all([
           this.repository.newest(slug, began - 2 * MINUTE, BACKFILL_LIMIT),
           this.repository.minutes(slug, from, began + 2 * MINUTE),
         ]);
-        live.onMinutes(minutes, this.clock());
+        live.onMinutes(minutes, from, this.clock());
         live.onBackfill(tweets, this.clock());
         this.onAnswer("movie", began);
         live.takeChanges();
         this.publish(slug, "snapshot", this.snapshot(slug));
         return;
       }
-      live.onMinutes(await this.repository.minutes(slug, from, began + 2 * MINUTE), this.clock());
+      live.onMinutes(await this.repository.minutes(slug, from, began + 2 * MINUTE), from, this.clock());
       const since = live.tweetsWanted(began);
       const read = since === undefined ? [] : await this.repository.newest(slug, since, NEWEST_LIMIT);
       const fresh = since === undefined ? [] : live.onTweets(read, this.clock());
@@ -200,33 +209,37 @@ export class Poller {
     }
   }
 
-  /** The last 24 hours: the rest of an hour at their beginning, and the last two hours, from minutes; whole hours between
-   *  from the hour table. What lies back further than two hours is read once a minute. */
+  /** The last few minutes are read each time, what is older once a minute: hardly anything changes there. */
   private async overviewOf(movie: Movie, now: number): Promise<MovieOverview> {
-    const hour = floorTo(now, HOUR);
-    let old = this.hours.get(movie.slug);
-    if (!old || old.hour !== hour || now - old.at >= HOURS_EVERY_MS) {
-      const begin = floorTo(now, MINUTE) - 24 * HOUR;
-      const whole = hour - 23 * HOUR;
-      const rows = await Promise.all([
-        this.repository.minutes(movie.slug, begin, whole),
-        this.repository.hours(movie.slug, whole, hour - HOUR),
-      ]);
-      const n = noCounts();
-      for (const row of rows.flat()) addInto(n, row.n);
-      this.hours.set(movie.slug, (old = { at: now, hour, n }));
-    }
-    const minutes = await this.repository.minutes(movie.slug, hour - HOUR, now + 2 * MINUTE);
-    const day = [...old.n];
-    for (const row of minutes) addInto(day, row.n);
+    let older = this.older.get(movie.slug);
+    if (!older || now - older.at >= OLDER_EVERY_MS) this.older.set(movie.slug, (older = await this.readOlder(movie.slug, now)));
+    const recent = await this.repository.minutes(movie.slug, older.until, now + 2 * MINUTE);
+    const day = [...older.n];
+    for (const row of recent) addInto(day, row.n);
     const last = floorTo(now, MINUTE) + MINUTE;
-    const spark = intoBuckets(minutes, last - HOUR, last, MINUTE);
+    const spark = intoBuckets([...older.minutes, ...recent], last - HOUR, last, MINUTE);
     return {
       ...movie,
       day,
       up: spark.map((b) => ofSentiment(b.n, "positive")),
       down: spark.map((b) => ofSentiment(b.n, "negative")),
     };
+  }
+
+  /** The last 24 hours but for the last minutes. The rest of an hour at the beginning, and the hour before the present one,
+   *  which the hour table may lack, come from minutes; whole hours between from the hour table. */
+  private async readOlder(slug: string, now: number): Promise<Older> {
+    const hour = floorTo(now, HOUR);
+    const begin = floorTo(now, MINUTE) - 24 * HOUR;
+    const until = floorTo(now, MINUTE) - RECENT_MINUTES * MINUTE;
+    const [first, hours, minutes] = await Promise.all([
+      this.repository.minutes(slug, begin, hour - 23 * HOUR),
+      this.repository.hours(slug, hour - 23 * HOUR, hour - HOUR),
+      this.repository.minutes(slug, hour - HOUR, until),
+    ]);
+    const n = noCounts();
+    for (const row of [...first, ...hours, ...minutes]) addInto(n, row.n);
+    return { at: now, until, n, minutes };
   }
 
   private onAnswer(kind: string, began: number): void {
