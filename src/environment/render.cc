@@ -205,7 +205,6 @@ Result<Rendered> render_service(const State& state, const Component& component, 
   }
   for (const Volume& volume : service.volumes) {
     spec.volumes.push_back({.name = volume.name, .path = volume.path, .size = volume.size});
-    spec.resources.disk += volume.size;
   }
   std::string waits_for;
   if (service.ordinal) {

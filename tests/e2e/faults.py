@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 
@@ -96,7 +97,7 @@ def a_taken_port_is_avoided(server):
         except OSError:
             each.close()
     try:
-        wait(lambda: True, 3, "")
+        time.sleep(5)  # the agent's ports are looked at every two seconds
         server.cli("launch", "x4", str(HELLO), "--wait")
         server.cli("destroy", "x4", "--wait")
     finally:
@@ -156,10 +157,7 @@ def tcp_wants_the_token(server):
 def a_server_killed_in_a_launch_continues_it(server):
     for delay in (0.05, 0.4, 1.0):
         server.cli("launch", "k", str(HELLO))
-        try:
-            wait(lambda: False, delay, "")
-        except Exception:
-            pass
+        time.sleep(delay)  # the crash points that count are counted in the simulator; these are three on the real engine
         server.stop(signal.SIGKILL)
         server.start()
         wait(lambda: server.environment("k")["status"] == "running", 40, "the launch to be brought to its end")

@@ -103,6 +103,8 @@ class Local final : public LocalSource {
 
   void launch(const Launch& launch);
   void start_container(const Launch& launch);
+  void start_created(const TaskId& task);
+  void refuse_start(const TaskId& task, const Error& error);
   void kill(const Kill& kill);
   void destroy_volumes(const DestroyVolumes& destroy);
   void acknowledge(const AcknowledgeSource& acknowledged);
@@ -283,7 +285,10 @@ void Local::adopt(const docker::Container& container) {
                                     .granted = adopted->claim}};
   }
   switch (container.state) {
-    case docker::ContainerState::kCreated: break;  // its Launch will be repeated
+    case docker::ContainerState::kCreated:
+      // Create and start are one effect: a crash came between its halves.
+      strands_.post(task.str(), [this, task] { start_created(task); });
+      break;
     case docker::ContainerState::kExited:
     case docker::ContainerState::kDead: on_ended(task); break;
     default: on_started(task);
@@ -400,27 +405,33 @@ void Local::launch(const Launch& launch) {
 
 void Local::start_container(const Launch& launch) {
   const TaskId& task = launch.task.id;
-  const auto refuse = [&](const Error& error) {
-    clean_up(task);
-    report(task, [&](TaskStatus& status) {
-      status.state = TaskState::kFailed;
-      status.message = "could not be started: " + error.to_string();
-    });
-  };
   const auto mounts = write_secrets(launch);
-  if (!mounts) return refuse(mounts.error());
+  if (!mounts) return refuse_start(task, mounts.error());
   // Volumes are made first, with our labels: by its labels a volume's owner is known.
   for (const VolumeWant& volume : launch.volumes) {
     const auto made = engine_.create_volume(
         volume_name(options_.server_id, launch.claim.id, volume.name),
         {{"headrace.server", options_.server_id}, {"headrace.claim", launch.claim.id.str()}});
-    if (!made) return refuse(made.error());
+    if (!made) return refuse_start(task, made.error());
   }
   const auto created = engine_.create(container_spec(options_.server_id, launch, *mounts));
   // A name in use: this task was created before a crash; starting is the other half of the same effect.
-  if (!created && created.error().code != Code::kConflict) return refuse(created.error());
-  if (const Status started = engine_.start(container_name(task)); !started) return refuse(started.error());
+  if (!created && created.error().code != Code::kConflict) return refuse_start(task, created.error());
+  start_created(task);
+}
+
+void Local::start_created(const TaskId& task) {
+  if (const Status started = engine_.start(container_name(task)); !started)
+    return refuse_start(task, started.error());
   on_started(task);
+}
+
+void Local::refuse_start(const TaskId& task, const Error& error) {
+  clean_up(task);
+  report(task, [&](TaskStatus& status) {
+    status.state = TaskState::kFailed;
+    status.message = "could not be started: " + error.to_string();
+  });
 }
 
 void Local::kill(const Kill& kill) {
@@ -450,7 +461,8 @@ void Local::destroy_volumes(const DestroyVolumes& destroy) {
   for (const docker::Volume& volume : volumes ? *volumes : std::vector<docker::Volume>{}) {
     Status removed = engine_.remove_volume(volume.name);
     // The container that used it may be about to be removed, on a strand of its own.
-    for (int tries = 0; !removed && removed.error().code == Code::kConflict && tries < kVolumeTries; ++tries) {
+    for (int tries = 0; !removed && removed.error().code == Code::kConflict && tries < kVolumeTries;
+         ++tries) {
       std::this_thread::sleep_for(kVolumePause);
       removed = engine_.remove_volume(volume.name);
     }
