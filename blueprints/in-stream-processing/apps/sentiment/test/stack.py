@@ -139,6 +139,9 @@ class Stack:
                         KAFKA_SERVERS=self.kafka, CASSANDRA_CONTACTS=self.cassandra, REDIS=self.redis, PORT_HTTP=self.port,
                         PORT_DRIVER=self.port + 1, PORT_BLOCKS=self.port + 2, **{**self.place(7), **env})
 
+    def cache_flush(self):
+        docker("exec", self.cache.name, "redis-cli", "-h", f"{self.net}.4", "-p", self.port, "flushall")
+
     def replay_whole_batch(self):
         """Forgets the commit of the last batch, as if the driver had died after the batch's last write: the hardest replay."""
         script = 'cd /v/checkpoint; n=$(ls offsets | sort -n | tail -1); rm -f commits/$n commits/.$n.crc; echo $n'

@@ -10,10 +10,13 @@ import org.apache.spark.sql.catalyst.InternalRow;
 /**
  * One partition of a batch on an executor, in one pass: parse, de-duplicate, classify, write tweets and timeline, count.
  * Safe to run again for the same batch (a retried task, a replayed batch): same marks, same rows, same counts.
- * Input columns: partition int, offset bigint, value binary.
+ * The rows are those of Spark's Kafka source, all columns.
  */
 public final class PartitionTask implements FlatMapFunction<Iterator<InternalRow>, PartitionResult> {
   private static final int CHUNK = 512; // messages per round trip to Redis
+  private static final int VALUE = 1;
+  private static final int PARTITION = 3;
+  private static final int OFFSET = 4;
 
   private final BatchId batch;
   private final Broadcast<Classifier> classifier;
@@ -49,13 +52,13 @@ public final class PartitionTask implements FlatMapFunction<Iterator<InternalRow
 
     void take(InternalRow message) throws Exception {
       read++;
-      Tweet tweet = parser.parse(message.isNullAt(2) ? null : message.getBinary(2));
+      Tweet tweet = parser.parse(message.isNullAt(VALUE) ? null : message.getBinary(VALUE));
       if (tweet == null) {
         malformed++;
         return;
       }
       tweets.add(tweet);
-      marks.add(batch.mark(message.getInt(0), message.getLong(1)));
+      marks.add(batch.mark(message.getInt(PARTITION), message.getLong(OFFSET)));
       if (tweets.size() == CHUNK) process();
     }
 

@@ -29,6 +29,7 @@ public final class Progress extends StreamingQueryListener {
 
   @Override
   public void onQueryProgress(QueryProgressEvent event) {
+    log.debug("batch {}: {} messages, ms: {}", event.progress().batchId(), event.progress().numInputRows(), event.progress().durationMs());
     for (SourceProgress source : event.progress().sources()) {
       try {
         long behind = distance(source.endOffset(), source.latestOffset());

@@ -2,16 +2,21 @@ package headrace.isp;
 
 import java.io.File;
 import java.nio.file.Paths;
+import java.util.Iterator;
+import java.util.List;
 import java.util.concurrent.TimeoutException;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.api.java.function.VoidFunction2;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.execution.LogicalRDD;
+import org.apache.spark.sql.execution.QueryExecution;
 import org.apache.spark.sql.streaming.StreamingQuery;
 import org.apache.spark.sql.streaming.Trigger;
 import org.slf4j.Logger;
@@ -62,11 +67,10 @@ public final class SentimentJob {
         .option("kafka.fetch.max.wait.ms", 20) // the executor's idle prefetch holds the connection this long
         .option("kafka.max.poll.records", 5_000)
         .load()
-        .select("partition", "offset", "value")
         .writeStream()
         .foreachBatch(batch)
         .option("checkpointLocation", env.text("CHECKPOINT"))
-        .trigger(Trigger.ProcessingTime(env.number("TRIGGER_MS", 0)))
+        .trigger(Trigger.ProcessingTime(env.number("TRIGGER_MS", 100)))
         .start();
   }
 
@@ -115,16 +119,17 @@ public final class SentimentJob {
       PartitionResult result = collect(messages, rows -> {
         long n = 0;
         for (; rows.hasNext(); rows.next()) n++;
-        return java.util.List.of(new PartitionResult(new Counts(), n, 0, 0, Long.MAX_VALUE)).iterator();
+        return List.of(new PartitionResult(new Counts(), n, 0, 0, Long.MAX_VALUE)).iterator();
       });
       status.wrote(number, result, 0, (System.nanoTime() - began) / 1e9);
     };
   }
 
-  /** One pass over the batch. The raw rows: a Dataset's own operators would plan and encode anew for every batch. */
-  private static PartitionResult collect(Dataset<Row> messages, FlatMapFunction<java.util.Iterator<InternalRow>, PartitionResult> task) {
-    var rows = ((org.apache.spark.sql.classic.Dataset<Row>) messages).queryExecution().toRdd().toJavaRDD();
-    return rows.mapPartitions(task).collect().stream().reduce(PartitionResult.empty(), PartitionResult::plus);
+  /** One pass over the batch. The raw rows: a Dataset's own operators would be planned and compiled anew for every batch. */
+  private static PartitionResult collect(Dataset<Row> messages, FlatMapFunction<Iterator<InternalRow>, PartitionResult> task) {
+    QueryExecution execution = ((org.apache.spark.sql.classic.Dataset<Row>) messages).queryExecution();
+    RDD<InternalRow> rows = execution.analyzed() instanceof LogicalRDD planned ? planned.rdd() : execution.toRdd();
+    return rows.toJavaRDD().mapPartitions(task).collect().stream().reduce(PartitionResult.empty(), PartitionResult::plus);
   }
 
   private SparkConf sparkConf() {
@@ -147,6 +152,8 @@ public final class SentimentJob {
         .set("spark.ui.retainedTasks", "50")
         .set("spark.sql.ui.retainedExecutions", "5")
         .set("spark.sql.adaptive.enabled", "false")
+        .set("spark.sql.streaming.checkpointFileManagerClass", LocalCheckpointFiles.class.getName())
+        .set("spark.sql.streaming.pollingDelay", "30ms") // between looks at an idle topic; each costs Kafka and us some ms
         .set("spark.sql.streaming.minBatchesToRetain", "10")
         .set("spark.sql.streaming.numRecentProgressUpdates", "3");
     String jar = Paths.get(SentimentJob.class.getProtectionDomain().getCodeSource().getLocation().getPath()).toString();
