@@ -1,0 +1,368 @@
+#include "sim/sim_engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace headrace::sim {
+namespace {
+
+using namespace docker;
+
+constexpr std::size_t kEventsKept = 256;  // as the real engine
+constexpr int kTerminated = 128 + 15;
+constexpr int kKilled = 128 + 9;
+
+std::unexpected<Error> missing(std::string_view what, std::string_view name) {
+  return fail(Code::kNotFound, fmt::format("No such {}: {}", what, name));
+}
+
+std::unexpected<Error> not_simulated(std::string_view what) {
+  return fail(Code::kUnsupported, fmt::format("the simulated engine has no {}", what));
+}
+
+}  // namespace
+
+// ---- What a test does ----------------------------------------------------------------------------
+
+void SimEngine::add_image(Image image) {
+  const std::scoped_lock lock(mutex_);
+  for (const std::string& tag : image.tags) images_[tag] = image;
+  images_[image.id] = image;
+}
+
+void SimEngine::end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines) {
+  const std::scoped_lock lock(mutex_);
+  const auto box = find(name);
+  CHECK(box.has_value(), "a test ends a container that is not there");
+  (*box)->lines.insert((*box)->lines.end(), last_lines.begin(), last_lines.end());
+  finish(**box, exit_code);
+}
+
+void SimEngine::go_away(bool away) {
+  const std::scoped_lock lock(mutex_);
+  away_ = away;
+  ++changes_;
+  changed_.notify_all();
+}
+
+void SimEngine::lose_answers(int calls) {
+  const std::scoped_lock lock(mutex_);
+  lost_answers_ = calls;
+}
+
+void SimEngine::set_exec(const std::string& prefix, ExecResult result) {
+  const std::scoped_lock lock(mutex_);
+  execs_[prefix] = std::move(result);
+}
+
+int SimEngine::creations() const {
+  const std::scoped_lock lock(mutex_);
+  return creations_;
+}
+
+// ---- The inside ----------------------------------------------------------------------------------
+
+Wall SimEngine::now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+}
+
+Status SimEngine::reachable() const {
+  if (away_) return fail(Code::kUnavailable, "no Docker Engine answers", "start it");
+  return {};
+}
+
+Status SimEngine::answered() {
+  if (lost_answers_ == 0) return {};
+  --lost_answers_;
+  return fail(Code::kTimeout, "the engine did not answer in time");
+}
+
+Result<SimEngine::Box*> SimEngine::find(std::string_view container) {
+  TRY_STATUS(reachable());
+  if (const auto found = boxes_.find(container); found != boxes_.end()) return &found->second;
+  for (auto& [name, box] : boxes_) {
+    if (box.container.id == container) return &box;
+  }
+  return missing("container", container);
+}
+
+void SimEngine::happen(const Box& box, std::string action, std::optional<int> exit_code) {
+  events_.push_back({.action = std::move(action),
+                     .container = box.container.id,
+                     .name = box.container.name,
+                     .labels = box.container.labels,
+                     .exit_code = exit_code,
+                     .time = std::chrono::system_clock::now()});
+  if (events_.size() > kEventsKept) {
+    events_.pop_front();
+    ++first_event_;
+  }
+  ++changes_;
+  changed_.notify_all();
+}
+
+void SimEngine::finish(Box& box, int exit_code) {
+  if (box.container.state != ContainerState::kRunning) return;
+  box.container.state = ContainerState::kExited;
+  box.container.exit_code = exit_code;
+  box.container.finished_at = now();
+  box.container.pid = 0;
+  happen(box, "die", exit_code);
+}
+
+bool SimEngine::matches(const Labels& labels, const LabelFilters& filters) {
+  return std::ranges::all_of(filters, [&](const std::string& filter) {
+    const auto equals = filter.find('=');
+    const auto found = labels.find(filter.substr(0, equals));
+    return found != labels.end() &&
+           (equals == std::string::npos || found->second == filter.substr(equals + 1));
+  });
+}
+
+// ---- Containers ----------------------------------------------------------------------------------
+
+Result<Version> SimEngine::version() {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  return Version{"simulated", "1.41"};
+}
+
+Result<Machine> SimEngine::machine() {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  return Machine{.name = "simulated", .cpus = 8, .memory = Bytes::gib(16), .root_folder = "/"};
+}
+
+Result<Image> SimEngine::inspect_image(std::string_view name) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  const auto found = images_.find(name);
+  if (found == images_.end()) return missing("image", name);
+  return found->second;
+}
+
+Status SimEngine::remove_image(std::string_view name, bool) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  if (images_.erase(std::string(name)) == 0) return missing("image", name);
+  return answered();
+}
+
+Result<std::string> SimEngine::create(const ContainerSpec& spec) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  const auto image = images_.find(spec.image);
+  if (image == images_.end()) return missing("image", spec.image);
+  if (boxes_.contains(spec.name)) {
+    return fail(Code::kConflict, fmt::format("The container name \"/{}\" is already in use", spec.name));
+  }
+  Box& box = boxes_[spec.name];
+  box.container = {.id = fmt::format("{:064x}", ++creations_),
+                   .name = spec.name,
+                   .image = image->second.id,
+                   .labels = spec.labels,
+                   .ports = spec.ports,
+                   .created_at = now(),
+                   .mounts = spec.mounts};
+  happen(box, "create");
+  TRY_STATUS(answered());
+  return box.container.id;
+}
+
+Status SimEngine::start(std::string_view container) {
+  const std::scoped_lock lock(mutex_);
+  TRY(Box * box, find(container));
+  if (box->container.state == ContainerState::kRunning) return {};
+  box->container.state = ContainerState::kRunning;
+  box->container.started_at = now();
+  box->container.pid = 1000 + creations_;
+  happen(*box, "start");
+  return answered();
+}
+
+Status SimEngine::stop(std::string_view container, Duration) {
+  const std::scoped_lock lock(mutex_);
+  TRY(Box * box, find(container));
+  finish(*box, kTerminated);
+  return answered();
+}
+
+Status SimEngine::kill(std::string_view container, std::string_view) {
+  const std::scoped_lock lock(mutex_);
+  TRY(Box * box, find(container));
+  if (box->container.state != ContainerState::kRunning) {
+    return fail(Code::kConflict, fmt::format("Container {} is not running", container));
+  }
+  finish(*box, kKilled);
+  return answered();
+}
+
+Result<std::optional<int>> SimEngine::wait(std::string_view container, std::stop_token stop) {
+  Lock lock(mutex_);
+  while (true) {
+    TRY(const Box* box, find(container));
+    if (box->container.state != ContainerState::kRunning) return box->container.exit_code;
+    if (stop.stop_requested()) return std::optional<int>();
+    changed_.wait(lock, stop, [&, seen = changes_] { return changes_ != seen; });
+  }
+}
+
+Status SimEngine::remove(std::string_view container, Removal how) {
+  const std::scoped_lock lock(mutex_);
+  TRY(Box * box, find(container));
+  if (box->container.state == ContainerState::kRunning) {
+    if (!how.force) return fail(Code::kConflict, "You cannot remove a running container");
+    finish(*box, kKilled);
+  }
+  happen(*box, "destroy");
+  boxes_.erase(box->container.name);
+  return answered();
+}
+
+Result<Container> SimEngine::inspect(std::string_view container) {
+  const std::scoped_lock lock(mutex_);
+  TRY(const Box* box, find(container));
+  return box->container;
+}
+
+Result<std::vector<Container>> SimEngine::list(const LabelFilters& labels, bool also_stopped) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  std::vector<Container> found;
+  for (const auto& [name, box] : boxes_) {
+    const bool shown = also_stopped || box.container.state == ContainerState::kRunning;
+    if (shown && matches(box.container.labels, labels)) found.push_back(box.container);
+  }
+  return found;
+}
+
+Status SimEngine::logs(std::string_view container, const LogQuery& query, const OutputSink& sink,
+                       std::stop_token stop) {
+  Lock lock(mutex_);
+  std::size_t next = 0;
+  {
+    TRY(const Box* box, find(container));
+    const std::size_t size = box->lines.size();
+    if (query.tail && size > static_cast<std::size_t>(*query.tail))
+      next = size - static_cast<std::size_t>(*query.tail);
+  }
+  while (!stop.stop_requested()) {
+    TRY(const Box* box, find(container));
+    std::vector<std::string> lines(box->lines.begin() + static_cast<std::ptrdiff_t>(next), box->lines.end());
+    next = box->lines.size();
+    const bool running = box->container.state == ContainerState::kRunning;
+    lock.unlock();
+    for (const std::string& line : lines) {
+      if (!sink(Output::kStdout, line + "\n")) return {};
+    }
+    lock.lock();
+    if (!query.follow || !running) return {};
+    changed_.wait(lock, stop, [&, seen = changes_] { return changes_ != seen; });
+  }
+  return {};
+}
+
+Result<Usage> SimEngine::usage(std::string_view container) {
+  const std::scoped_lock lock(mutex_);
+  TRY([[maybe_unused]] const Box* box, find(container));
+  return Usage{.memory = Bytes::mib(10), .pids = 1};
+}
+
+Result<ExecResult> SimEngine::exec(std::string_view container, const ExecSpec&, Duration, Bytes) {
+  const std::scoped_lock lock(mutex_);
+  TRY(const Box* box, find(container));
+  if (box->container.state != ContainerState::kRunning) {
+    return fail(Code::kConflict, fmt::format("Container {} is not running", container));
+  }
+  for (const auto& [prefix, result] : execs_) {
+    if (box->container.name.starts_with(prefix)) return result;
+  }
+  return ExecResult{};
+}
+
+// ---- Volumes and events --------------------------------------------------------------------------
+
+Result<Volume> SimEngine::create_volume(std::string_view name, const Labels& labels) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  const Volume made{
+      .name = std::string(name), .labels = labels, .mount_point = fmt::format("/volumes/{}", name)};
+  const Volume volume = volumes_.try_emplace(made.name, made).first->second;
+  TRY_STATUS(answered());
+  return volume;
+}
+
+Status SimEngine::remove_volume(std::string_view name) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  for (const auto& [box_name, box] : boxes_) {
+    for (const Mount& mount : box.container.mounts) {
+      if (mount.kind == Mount::Kind::kVolume && mount.source == name) {
+        return fail(Code::kConflict, fmt::format("volume {} is in use by {}", name, box_name));
+      }
+    }
+  }
+  if (volumes_.erase(std::string(name)) == 0) return missing("volume", name);
+  return answered();
+}
+
+Result<Volume> SimEngine::inspect_volume(std::string_view name) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  const auto found = volumes_.find(name);
+  if (found == volumes_.end()) return missing("volume", name);
+  return found->second;
+}
+
+Result<std::vector<Volume>> SimEngine::list_volumes(const LabelFilters& labels) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  std::vector<Volume> found;
+  for (const auto& [name, volume] : volumes_) {
+    if (matches(volume.labels, labels)) found.push_back(volume);
+  }
+  return found;
+}
+
+Status SimEngine::events(const EventQuery& query, const std::function<bool(const Event&)>& sink,
+                         std::stop_token stop) {
+  Lock lock(mutex_);
+  TRY_STATUS(reachable());
+  std::uint64_t next = query.since ? first_event_ : first_event_ + events_.size();
+  while (!stop.stop_requested()) {
+    TRY_STATUS(reachable());
+    next = std::max(next, first_event_);
+    while (next < first_event_ + events_.size()) {
+      const Event event = events_[next++ - first_event_];
+      const bool asked =
+          query.actions.empty() || std::ranges::find(query.actions, event.action) != query.actions.end();
+      if (!asked || !matches(event.labels, query.labels) || (query.since && event.time < *query.since))
+        continue;
+      lock.unlock();
+      const bool goes_on = sink(event);
+      lock.lock();
+      if (!goes_on) return {};
+    }
+    changed_.wait(lock, stop, [&] { return away_ || next < first_event_ + events_.size(); });
+  }
+  return {};
+}
+
+// ---- What local does not use ---------------------------------------------------------------------
+
+Result<std::string> SimEngine::import_image(std::string_view, std::string_view,
+                                            const std::vector<std::string>&) {
+  return not_simulated("images to import");
+}
+Result<std::unique_ptr<Attached>> SimEngine::exec_attached(std::string_view, const ExecSpec&) {
+  return not_simulated("interactive exec");
+}
+Result<std::string> SimEngine::get_archive(std::string_view, std::string_view, Bytes) {
+  return not_simulated("archives");
+}
+Status SimEngine::put_archive(std::string_view, std::string_view, std::string_view) {
+  return not_simulated("archives");
+}
+
+}  // namespace headrace::sim
