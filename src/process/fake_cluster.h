@@ -119,16 +119,18 @@ class FakeCluster {
     if (!again.claims.empty()) return events.push_back(again);
     try_gang(call.gang);
   }
-  void try_gang(const cluster::Gang& gang) {
-    std::optional<cluster::Waiting> why = refusal;
+  std::optional<cluster::Waiting> reason_against(const cluster::Gang& gang) const {
     for (const cluster::Want& want : gang.wants) {
       for (const cluster::PortWant& port : want.ports) {
-        if (port.number && taken_ports.contains(*port.number)) {
-          why = cluster::Waiting{
-              {}, "port-taken", "taken", {{cluster::AgentId("agent-1"), "port-taken", "taken"}}};
-        }
+        if (!port.number || !taken_ports.contains(*port.number)) continue;
+        return cluster::Waiting{
+            {}, "port-taken", "taken", {{cluster::AgentId("agent-1"), "port-taken", "taken"}}};
       }
     }
+    return refusal;
+  }
+  void try_gang(const cluster::Gang& gang) {
+    std::optional<cluster::Waiting> why = reason_against(gang);
     if (!grants || why) {
       pending[gang.id] = gang;
       if (why) {
@@ -209,8 +211,11 @@ class FakeCluster {
       if (answers_tasks && (asked || task.unacknowledged)) events.push_back(task.last);
     }
     events.push_back(cluster::Ready{});
-    for (const auto& [id, gang] : pending)
-      events.push_back(cluster::Waiting{id, "no-cpus", "No agent has room."});
+    for (const auto& [id, gang] : pending) {
+      auto why = reason_against(gang).value_or(cluster::Waiting{{}, "no-cpus", "No agent has room.", {}});
+      why.gang = id;
+      events.push_back(std::move(why));
+    }
   }
 
   bool lives_under(const cluster::ClaimId& claim) const {

@@ -291,6 +291,7 @@ void Manager::on_ended(Instance& instance, const cluster::TaskStatus& status) {
   }
   commit_.events.push_back(status_update(instance, now_));
   commit_.events.push_back(instance_changed(instance, now_));
+  if (app.is_service()) instance.granted.reset();
   store(instance);
   stir(instance);
 }

@@ -36,8 +36,9 @@ class Manager final : public ProcessManager {
   Result<Decision<Accepted>> remove(const std::vector<AppId>& apps, cluster::Volumes volumes,
                                     const Owner& owner, Now now) override;
   Result<Decision<Accepted>> restart(const AppId& app, const Owner& owner, bool force, Now now) override;
-  Result<Decision<InstanceView>> kill(const InstanceId& instance, const Owner& owner, bool scale_down,
-                                      Now now) override;
+  using ProcessManager::kill;
+  Result<Decision<Killed>> kill(const std::vector<InstanceId>& instances, const Owner& owner, bool scale_down,
+                                bool force, Now now) override;
   Result<Decision<Accepted>> cancel_deployment(const DeploymentId& deployment, const Owner& owner, bool leave,
                                                Now now) override;
   Result<Commit> reset_delay(const AppId& app, const Owner& owner, Now now) override;

@@ -72,6 +72,15 @@ struct Accepted {
   std::optional<DeploymentId> deployment;  // none: nothing to change
 };
 
+struct Killed {
+  struct Task {
+    AppId app;
+    InstanceView instance;
+  };
+  std::vector<Task> tasks;
+  Accepted accepted;  // of scaling down
+};
+
 template <class T>
 struct Decision {
   T answer;
@@ -110,9 +119,15 @@ class ProcessManager {
                                             const Owner& owner, Now now) = 0;
   // Replaces all instances by fresh ones of the same version (rolling).
   virtual Result<Decision<Accepted>> restart(const AppId& app, const Owner& owner, bool force, Now now) = 0;
-  // Kills one instance's task; a Service or slot gets a new one. wipe/scale as in Marathon's DELETE …/tasks.
-  virtual Result<Decision<InstanceView>> kill(const InstanceId& instance, const Owner& owner, bool scale_down,
-                                              Now now) = 0;
+  // Kills what these instances run; a Service or slot gets a new task. With scale_down a Service wants as
+  // many fewer instead (a deployment, refused with kConflict while another runs unless forced). Ids that do
+  // not exist are left out; kNotFound when none does.
+  virtual Result<Decision<Killed>> kill(const std::vector<InstanceId>& instances, const Owner& owner,
+                                        bool scale_down, bool force, Now now) = 0;
+  // The same for one.
+  Result<Decision<Killed>> kill(const InstanceId& instance, const Owner& owner, bool scale_down, Now now) {
+    return kill(std::vector{instance}, owner, scale_down, /*force=*/false, now);
+  }
   // Starts a deployment back to the specs before this one; with `leave` stops replacing and scaling instead
   // and leaves what runs as it is until the next change (Marathon's force).
   virtual Result<Decision<Accepted>> cancel_deployment(const DeploymentId& deployment, const Owner& owner,

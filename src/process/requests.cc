@@ -37,16 +37,8 @@ Wall whole_millisecond_after(Wall time) {
 // ---- Checks --------------------------------------------------------------------------------------
 
 Status Manager::check_owner(const AppId& app, const Owner& owner) const {
-  const bool owned = is_environment_path(app);
+  if (owner.environment.empty()) return refuse_environment_path(app);
   const std::string environment = environment_of(app);
-  if (owned && owner.environment.empty()) {
-    return fail(Code::kConflict,
-                environment.empty() ? fmt::format("{} is where the apps of environments live", app)
-                                    : fmt::format("{} belongs to environment \"{}\"", app, environment),
-                environment.empty()
-                    ? "choose another id"
-                    : fmt::format("change the environment instead: headrace plan {}", environment));
-  }
   if (owner.environment != environment) {
     return fail(Code::kConflict, fmt::format("environment \"{}\" may not change {}", owner.environment, app));
   }
@@ -89,7 +81,15 @@ Status Manager::check_ports(const std::vector<Change>& changes) const {
   for (const Change& change : changes) {
     for (const PortSpec& port : change.spec.ports) {
       if (is_chosen_by_us(port) && (!change.app || !change.app->ports.contains(port.name))) needed += 1;
-      if (port.kind == PortKind::kPerSlot) needed += std::get<Ordinal>(change.spec.kind).slots.size();
+      if (port.kind != PortKind::kPerSlot) continue;
+      const std::size_t slots = std::get<Ordinal>(change.spec.kind).slots.size();
+      std::size_t given = 0;
+      if (change.app) {
+        given = static_cast<std::size_t>(std::ranges::count_if(change.app->instances, [&](const auto& each) {
+          return each->goal != Goal::kGone && each->slot_ports.contains(port.name);
+        }));
+      }
+      needed += slots - std::min(slots, given);
     }
   }
   if (needed <= ports_.free_count()) return {};
@@ -169,37 +169,48 @@ Result<Decision<Accepted>> Manager::restart(const AppId& id, const Owner& owner,
   return Decision<Accepted>{std::move(accepted), finish()};
 }
 
-Result<Decision<InstanceView>> Manager::kill(const InstanceId& id, const Owner& owner, bool scale_down,
-                                             Now now) {
-  const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return fail(Code::kNotFound, fmt::format("Instance '{}' does not exist", id));
-  Instance& instance = *found->second;
-  App& app = *instance.app;
-  TRY_STATUS(check_owner(app.id, owner));
-  if (scale_down && !app.is_service()) {
-    return fail(Code::kUnsupported,
-                fmt::format("{} cannot be scaled: it is no service of equal instances", app.id));
+Result<Decision<Killed>> Manager::kill(const std::vector<InstanceId>& ids, const Owner& owner,
+                                       bool scale_down, bool force, Now now) {
+  std::vector<Instance*> victims;
+  std::map<AppId, AppSpec> smaller;
+  for (const InstanceId& id : ids) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end() || std::ranges::find(victims, found->second) != victims.end()) continue;
+    const App& app = *found->second->app;
+    TRY_STATUS(check_owner(app.id, owner));
+    victims.push_back(found->second);
+    if (!scale_down || found->second->goal == Goal::kGone) continue;
+    if (!app.is_service()) {
+      return fail(Code::kUnsupported,
+                  fmt::format("{} cannot be scaled: it is no service of equal instances", app.id));
+    }
+    TRY_STATUS(check_lock(app, force));
+    auto& service = std::get<Service>(smaller.try_emplace(app.id, *app.spec).first->second.kind);
+    service.instances = std::max(0, service.instances - 1);
   }
-  if (scale_down) {
-    TRY_STATUS(check_lock(app, /*force=*/false));
-  } else if (!instance.alive) {
-    return fail(Code::kConflict, fmt::format("Instance '{}' runs nothing", id));
+  if (victims.empty()) {
+    return fail(Code::kNotFound,
+                fmt::format("Instance '{}' does not exist", ids.empty() ? InstanceId() : ids[0]));
   }
   begin(now);
-  if (scale_down && instance.goal != Goal::kGone) {
-    AppSpec spec = *app.spec;
-    std::get<Service>(spec.kind).instances = std::max(0, std::get<Service>(spec.kind).instances - 1);
-    dismiss(instance);
-    carry_out({{&app, std::move(spec)}}, {}, {}, cluster::Volumes::kKeep);
-  } else if (instance.alive && !instance.stopping) {
-    if (app.is_run_once() && instance.waits_for_claim()) {
-      instance.message = "It was killed before it was placed.";
-      record_outcome(instance, {.state = cluster::TaskState::kKilled});
+  Killed killed;
+  for (Instance* victim : victims) {
+    if (!scale_down && !victim->alive) continue;
+    killed.tasks.push_back({victim->app->id, view_of(*victim)});
+    if (scale_down) {
+      if (victim->goal != Goal::kGone) dismiss(*victim);
+    } else if (!victim->stopping) {
+      if (victim->app->is_run_once() && victim->waits_for_claim()) {
+        victim->message = "It was killed before it was placed.";
+        record_outcome(*victim, {.state = cluster::TaskState::kKilled});
+      }
+      ask_stop(*victim, StopReason::kKilled);
     }
-    ask_stop(instance, StopReason::kKilled);
   }
-  InstanceView view = view_of(instance);
-  return Decision<InstanceView>{std::move(view), finish()};
+  std::vector<Change> changes;
+  for (auto& [id, spec] : smaller) changes.push_back({find(id), std::move(spec)});
+  if (!changes.empty()) killed.accepted = carry_out(std::move(changes), {}, {}, cluster::Volumes::kKeep);
+  return Decision<Killed>{std::move(killed), finish()};
 }
 
 Result<Decision<Accepted>> Manager::cancel_deployment(const DeploymentId& id, const Owner& owner, bool leave,

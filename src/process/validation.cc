@@ -220,6 +220,19 @@ std::string environment_of(const AppId& id) {
   return rest.substr(0, rest.find('/'));
 }
 
+Status refuse_environment_path(const AppId& id) {
+  const std::string environment = environment_of(id);
+  if (!environment.empty()) {
+    return fail(Code::kConflict, fmt::format("{} belongs to environment \"{}\"", id, environment),
+                fmt::format("change the environment instead: headrace plan {}", environment));
+  }
+  if (id.str() == "/env") {
+    return fail(Code::kConflict, fmt::format("{} is where the apps of environments live", id),
+                "choose another id");
+  }
+  return {};
+}
+
 Status validate(std::span<const AppSpec> specs) {
   Errors errors;
   std::set<AppId> ids;

@@ -16,5 +16,7 @@ Status validate(std::span<const AppSpec> specs);
 bool is_well_formed(const AppId& id);
 // The environment whose path this is; empty for other apps.
 std::string environment_of(const AppId& id);
+// kConflict naming the environment for the paths that only environments may write (design rule 7).
+Status refuse_environment_path(const AppId& id);
 
 }  // namespace headrace::process
