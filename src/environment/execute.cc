@@ -46,15 +46,18 @@ std::string last_line(std::string_view log) {
 }  // namespace
 
 process::AppId Manager::run_id(const Running& operation, const records::Step& step) const {
-  // Named by operation, step and attempt (design rule 8), within what Marathon's ids allow.
+  // Named by operation, step and attempt (design rule 8), within what Marathon's ids allow; the step's number
+  // keeps apart what differs in other characters only.
   std::string name = step.id().substr(step.component().size() + 1);
+  const auto& steps = operation.record.steps();
+  const auto number = std::ranges::find(steps, step.id(), &records::Step::id) - steps.begin();
   for (char& c : name) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     if (!plain) c = '-';
   }
   while (name.ends_with('-')) name.pop_back();
-  return process::AppId(fmt::format("/env/{}/{}/run-{}-{}-{}", operation.record.environment(),
-                                    step.component(), name, operation.record.id().substr(0, 8),
+  return process::AppId(fmt::format("/env/{}/{}/run-{}-{}-{}-{}", operation.record.environment(),
+                                    step.component(), name, operation.record.id().substr(0, 8), number,
                                     step.attempt()));
 }
 
@@ -122,7 +125,10 @@ void Manager::advance(Live& live, Now now, Commit& commit) {
   } else if (operation->record.SerializeAsString() != before) {
     save(*operation, now, commit);
   }
-  if (Live* still = find(name)) tell(*still, now, commit);  // finish() may have erased it
+  Live* still = find(name);  // finish() may have erased it
+  if (!still) return;
+  if (still->moved && still->record.operation().empty()) return heal(*still, now, commit);
+  tell(*still, now, commit);
 }
 
 bool Manager::move_step(Live& live, Running& operation, records::Step& step, Now now, Commit& commit) {
@@ -218,8 +224,14 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
     case StepKind::kRun:
     case StepKind::kWait: {
       const process::AppId id = run_id(operation, step);
-      live.record.add_run_apps(id.str());
-      save(live, commit);
+      if (live.apps.contains(id)) {  // begun before a restart: it is never asked for a second time
+        operation.issued[step.id()];
+        return;
+      }
+      if (std::ranges::find(live.record.run_apps(), id.str()) == live.record.run_apps().end()) {
+        live.record.add_run_apps(id.str());
+        save(live, commit);
+      }
       return put(render_step(state, *component, *blueprint_step(*component, step),
                              local_of(operation.record, step), id));
     }
@@ -254,7 +266,9 @@ bool Manager::check_step(Live& live, Running& operation, records::Step& step, No
   if (!operation.issued.contains(step.id())) {
     if (operation.next_attempt.contains(step.id())) return false;
     issue(live, operation, step, now, commit);
-    return has_ended(step);
+    if (has_ended(step)) return true;
+    // After a restart what is asked for may be there already, and then no view would follow.
+    if (!operation.issued.contains(step.id())) return false;
   }
   const LoadedGeneration& generation = live.latest();
   const Component* component = generation.blueprint->find(step.component());
@@ -340,6 +354,9 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
     operation.next_attempt[step.id()] = now.mono + source->interval;
     operation.issued.erase(step.id());
     commit.calls.push_back(RemoveApps{{found->first}, cluster::Volumes::kDestroy, owner_of(operation, step)});
+    auto& kept = *live.record.mutable_run_apps();
+    kept.erase(std::remove(kept.begin(), kept.end(), found->first.str()), kept.end());
+    save(live, commit);
     set_cause(step, "condition-not-met", fmt::format("{} is not met yet: {}", source->name, why), {}, now);
     step.set_attempt(step.attempt() + 1);
     return false;
@@ -363,18 +380,23 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
 }
 
 // Claims of components whose services never began to start: nothing of theirs is worth keeping.
-void Manager::release_unstarted(const Live& live, const Running& operation, Commit& commit) const {
-  for (const records::Step& step : operation.record.steps()) {
-    if (kind_of(step) != StepKind::kPlace || progress_of(step) == StepState::kWaiting) continue;
-    const bool started = std::ranges::any_of(operation.record.steps(), [&](const records::Step& other) {
+void Manager::release_unstarted(const Live& live, const records::Operation& operation, Commit& commit) const {
+  const auto never_ran = [](const process::AppView& app) {
+    return std::ranges::none_of(app.instances,
+                                [](const auto& instance) { return instance->state.has_value(); });
+  };
+  for (const records::Step& step : operation.steps()) {
+    if (kind_of(step) != StepKind::kPlace || !step.has_started()) continue;
+    const bool started = std::ranges::any_of(operation.steps(), [&](const records::Step& other) {
       return other.component() == step.component() && kind_of(other) == StepKind::kStart &&
-             progress_of(other) != StepState::kWaiting;
+             other.has_started();
     });
     if (started) continue;
-    RemoveApps remove{{}, cluster::Volumes::kDestroy, owner_of(operation, step)};
+    RemoveApps remove{
+        {}, cluster::Volumes::kDestroy, {live.record.name(), operation.id(), step.id(), step.attempt()}};
     const std::string prefix = app_id(live.record.name(), step.component(), "").str();
     for (const auto& [id, app] : live.apps) {
-      if (id.str().starts_with(prefix)) remove.apps.push_back(id);
+      if (id.str().starts_with(prefix) && !app.removing && never_ran(app)) remove.apps.push_back(id);
     }
     if (!remove.apps.empty()) commit.calls.push_back(std::move(remove));
   }
@@ -385,7 +407,7 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   if (record.cancelled() || std::ranges::any_of(record.steps(), [](const records::Step& step) {
         return progress_of(step) == StepState::kFailed && !step.keep_going();
       })) {
-    release_unstarted(live, operation, commit);
+    release_unstarted(live, record, commit);
   }
   std::optional<Cause> failure;
   for (records::Step& step : *record.mutable_steps()) {
@@ -408,8 +430,10 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   if (failure) *record.mutable_cause() = to_record(*failure);
   live.record.set_operation("");
   live.record.set_revision(live.record.revision() + 1);
-  live.record.clear_failure();
-  if (failure) *live.record.mutable_failure() = to_record(*failure);
+  // A command that changes nothing (a check) says nothing about the environment.
+  const bool is_inspection = record.kind() == "command" && !live.wanted;
+  if (!is_inspection) live.record.clear_failure();
+  if (failure && !is_inspection) *live.record.mutable_failure() = to_record(*failure);
   if (verdict == StepState::kDone && live.wanted) {
     live.current = std::move(live.wanted);
     live.wanted.reset();
@@ -441,9 +465,7 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
     records::Operation destroy;
     destroy.set_kind("destroy");
     destroy.set_requested_by("the failed atomic launch " + id);
-    for (records::Step& step : environment::plan_destroy(*live.latest().blueprint)) {
-      *destroy.add_steps() = std::move(step);
-    }
+    for (records::Step& step : destroy_steps(live)) *destroy.add_steps() = std::move(step);
     begin(live, std::move(destroy), options_.operation_deadline, now, commit);
     advance(live, now, commit);
   }

@@ -15,6 +15,8 @@ constexpr size_t kKeptOperations = 100, kKeptPlans = 100;
 constexpr int kKeptGenerations = 20;
 // TTL acts only after two readings an interval apart, and never in the first minute (design section 9).
 constexpr Duration kExpiryInterval = 30s, kExpiryQuiet = 60s;
+// Heals that follow each other within the calm time are kept apart, doubling.
+constexpr Duration kFirstHealDistance = 5s, kCalmAfterHeal = 10min;
 
 std::string base64url(std::string_view bytes) {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -210,6 +212,7 @@ Result<records::Plan> Manager::make_plan(const Wish& wish, const LoadedGeneratio
   if (!change.refusals.empty()) return fail(all_of(change.refusals));
   for (records::Step& step : change.steps) *plan.add_steps() = std::move(step);
   for (records::Difference& each : change.differences) *plan.add_differences() = std::move(each);
+  if (live) drop_done_tasks(*live, wanted, plan);
   return plan;
 }
 
@@ -230,6 +233,74 @@ Result<Decision<PlanView>> Manager::plan(const Wish& wish, Now now) {
   return Decision<PlanView>{std::move(view), std::move(commit)};
 }
 
+// A change that failed half-way may have left components that only the current generation knows: they go
+// last, since nothing of the wanted one is bound to them.
+std::vector<records::Step> Manager::destroy_steps(const Live& live) const {
+  std::vector<records::Step> steps = environment::plan_destroy(*live.latest().blueprint);
+  if (!live.current || !live.wanted) return steps;
+  const size_t wanted = steps.size();
+  for (records::Step& step : environment::plan_destroy(*live.current->blueprint)) {
+    if (live.wanted->blueprint->find(step.component())) continue;
+    for (size_t i = 0; i < wanted; ++i) step.add_needs(steps[i].id());
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+// Tasks that an operation which did not end well has done already, and would do again with the same values,
+// are left out when it is continued: not every task may run twice.
+void Manager::drop_done_tasks(const Live& live, const LoadedGeneration& wanted, records::Plan& plan) const {
+  if (!live.wanted) return;
+  std::set<std::string> done;
+  for (const auto& [id, operation] : ended_) {
+    if (operation.environment() != live.record.name() || operation.started() < live.record.created() ||
+        operation.to_generation() <= live.record.current()) {
+      continue;
+    }
+    for (const records::Step& step : operation.steps()) {
+      const auto kind = static_cast<StepKind>(step.kind());
+      if (kind == StepKind::kRun && static_cast<StepState>(step.state()) == StepState::kDone &&
+          step.target().find('/') == std::string::npos)
+        done.insert(step.id());
+    }
+  }
+  const State before = state_of(live, *live.wanted), after = state_of(live, wanted);
+  const auto task_of = [](const State& state, const records::Step& step) -> std::optional<process::AppSpec> {
+    const Component* component = state.blueprint.find(step.component());
+    const Step* source = component ? blueprint_step(*component, step) : nullptr;
+    if (!source) return std::nullopt;
+    Local local;
+    if (auto node = document::read_json(step.item(), "item"); node && !step.item().empty())
+      local.item = expression::from_node(*node);
+    auto rendered = render_step(state, *component, *source, local, process::AppId("/same"));
+    return rendered ? std::move(rendered->spec) : std::nullopt;
+  };
+  std::map<std::string, std::vector<std::string>> needs_of_dropped;
+  std::vector<records::Step> kept;
+  for (records::Step& step : *plan.mutable_steps()) {
+    std::set<std::string> needs;
+    for (const std::string& need : step.needs()) {
+      const auto dropped = needs_of_dropped.find(need);
+      if (dropped == needs_of_dropped.end())
+        needs.insert(need);
+      else
+        needs.insert(dropped->second.begin(), dropped->second.end());
+    }
+    step.clear_needs();
+    for (const std::string& need : needs) step.add_needs(need);
+    if (done.contains(step.id())) {
+      const auto task = task_of(after, step);
+      if (task && task == task_of(before, step)) {
+        needs_of_dropped[step.id()] = {needs.begin(), needs.end()};
+        continue;
+      }
+    }
+    kept.push_back(std::move(step));
+  }
+  plan.clear_steps();
+  for (records::Step& step : kept) *plan.add_steps() = std::move(step);
+}
+
 Result<Decision<PlanView>> Manager::plan_destroy(const EnvironmentId& environment, Now now) {
   const Live* live = find(environment.str());
   if (!live)
@@ -241,8 +312,7 @@ Result<Decision<PlanView>> Manager::plan_destroy(const EnvironmentId& environmen
   plan.set_from_generation(live->record.current());
   plan.set_made(millis(now.wall));
   (*plan.mutable_revisions())[environment.str()] = live->record.revision();
-  for (records::Step& step : environment::plan_destroy(*live->latest().blueprint))
-    *plan.add_steps() = std::move(step);
+  for (records::Step& step : destroy_steps(*live)) *plan.add_steps() = std::move(step);
   Commit commit;
   commit.writes.push_back({kPlans, plan.id(), plan.SerializeAsString()});
   PlanView view = view_of(plan);
@@ -324,7 +394,10 @@ Result<OperationView> Manager::begin_plan(const records::Plan& plan, const std::
   operation.set_command(plan.command());
   *operation.mutable_arguments() = plan.arguments();
   operation.set_kind(plan.kind() == "change" ? "apply" : plan.kind());
-  if (plan.kind() != "destroy") {
+  // A command that sets nothing (a check) makes no generation.
+  const bool same =
+      plan.kind() == "command" && live->current && plan.wanted().number() == live->current->record.number();
+  if (plan.kind() != "destroy" && !same) {
     TRY(LoadedGeneration wanted, load_generation(plan.wanted()));
     if (!live) {
       live = &live_[plan.environment()];
@@ -418,8 +491,10 @@ Result<Decision<OperationView>> Manager::command(const EnvironmentId& environmen
   }
   // Arguments that the command `sets` become parameters of the next generation; the rest are its own.
   records::Generation wanted = live->current->record;
-  wanted.set_number(wanted.number() + 1);
-  wanted.set_made(millis(now.wall));
+  if (!command->sets.empty()) {
+    wanted.set_number(wanted.number() + 1);
+    wanted.set_made(millis(now.wall));
+  }
   std::map<std::string, expression::Value> values;
   for (const auto& [given, text] : arguments) {
     // `headrace scale` gives "count" for whatever the one parameter is called.
@@ -487,9 +562,7 @@ Result<Decision<OperationView>> Manager::destroy(const EnvironmentId& environmen
   operation.set_kind("destroy");
   operation.set_requested_by(by);
   operation.set_keep_volumes(keep_volumes);
-  for (records::Step& step : environment::plan_destroy(*live->latest().blueprint)) {
-    *operation.add_steps() = std::move(step);
-  }
+  for (records::Step& step : destroy_steps(*live)) *operation.add_steps() = std::move(step);
   Commit commit;
   const std::string id =
       begin(*live, std::move(operation), options_.operation_deadline, now, commit).record.id();
@@ -554,24 +627,47 @@ Commit Manager::on_app_changed(const process::AppView& app, Now now) {
   const auto known = live->apps.find(app.id);
   const bool moved = known == live->apps.end() || !same_claims(known->second, app);
   live->apps[app.id] = app;
-  if (moved && live->record.operation().empty()) heal(*live, now, commit);
-  advance(*live, now, commit);
+  live->moved = live->moved || moved;
+  if (live->moved && live->record.operation().empty())
+    heal(*live, now, commit);
+  else
+    advance(*live, now, commit);
   return commit;
+}
+
+// Of this life of the environment: its name may have been used before.
+const records::Operation* Manager::last_ended(const Live& live) const {
+  const records::Operation* last = nullptr;
+  for (const auto& [id, ended] : ended_) {
+    if (ended.environment() == live.record.name() && ended.started() >= live.record.created() &&
+        (!last || ended.started() > last->started()))
+      last = &ended;
+  }
+  return last;
 }
 
 // A placed value changed while nothing runs: what was rendered from it is rendered again, true dependents
 // only.
 void Manager::heal(Live& live, Now now, Commit& commit) {
-  if (!live.current || live.wanted) return;
+  if (live.last_heal && now.mono < *live.last_heal + live.heal_distance) return tell(live, now, commit);
+  live.moved = false;
+  const records::Operation* last = last_ended(live);
+  const bool half_destroyed = last && last->kind() == "destroy";
+  if (!live.current || live.wanted || half_destroyed) return tell(live, now, commit);
   const State state = state_of(live, *live.current);
   auto change = plan_change(state, state);
-  if (!change || change->steps.empty())
-    return;  // refusals: an ordinal service, whose address stays its claim's
+  // Refusals: an ordinal service, whose address stays its claim's.
+  if (!change || change->steps.empty()) return tell(live, now, commit);
+  const bool again = live.last_heal && now.mono < *live.last_heal + kCalmAfterHeal;
+  live.heal_distance =
+      again ? std::clamp(live.heal_distance * 2, kFirstHealDistance, kCalmAfterHeal / 2) : Duration(0);
+  live.last_heal = now.mono;
   records::Operation operation;
   operation.set_kind("heal");
   operation.set_requested_by("Headrace: an address changed");
   for (records::Step& step : change->steps) *operation.add_steps() = std::move(step);
   begin(live, std::move(operation), options_.operation_deadline, now, commit);
+  advance(live, now, commit);
 }
 
 Commit Manager::on_app_removed(const process::AppId& app, Now now) {
@@ -612,35 +708,53 @@ Commit Manager::on_start(std::span<const process::AppView> apps, Now now) {
   }
   std::vector<std::string> names;
   for (const auto& [name, live] : live_) names.push_back(name);
-  for (const std::string& name : names) {
-    Live& live = live_.at(name);
-    // A crash between two commits may leave an operation's end unwritten on the environment.
-    if (!live.record.operation().empty() && !running_.contains(live.record.operation())) {
-      const auto ended = ended_.find(live.record.operation());
-      const bool done =
-          ended != ended_.end() && static_cast<StepState>(ended->second.state()) == StepState::kDone;
-      live.record.set_operation("");
-      if (done && live.wanted) {
-        live.current = std::move(live.wanted);
-        live.wanted.reset();
-        live.record.set_current(live.current->record.number());
-      }
-      save(live, commit);
-    }
-    advance(live, now, commit);
-  }
+  for (const std::string& name : names) on_start(live_.at(name), now, commit);
   return commit;
+}
+
+void Manager::on_start(Live& live, Now now, Commit& commit) {
+  // Removals that were decided and perhaps not asked for: tasks' apps that are no longer kept, claims of what
+  // the last operation never started.
+  RemoveApps forgotten{{}, cluster::Volumes::kDestroy, {.environment = live.record.name()}};
+  const auto& kept = live.record.run_apps();
+  for (const auto& [id, app] : live.apps) {
+    if (std::holds_alternative<process::RunOnce>(app.spec->kind) && !app.removing &&
+        std::ranges::find(kept, id.str()) == kept.end())
+      forgotten.apps.push_back(id);
+  }
+  const Running* operation = running(live);
+  const records::Operation* last = last_ended(live);
+  if (!operation && last && last->cancelled()) {
+    for (const auto& [id, app] : live.apps) {
+      const auto* run_once = std::get_if<process::RunOnce>(&app.spec->kind);
+      if (run_once && !app.outcome && !app.removing) forgotten.apps.push_back(id);
+    }
+  }
+  if (!forgotten.apps.empty()) commit.calls.push_back(std::move(forgotten));
+  if (!operation && last && static_cast<StepState>(last->state()) != StepState::kDone)
+    release_unstarted(live, *last, commit);
+  live.moved = true;  // an address may have changed while nobody listened
+  if (operation)
+    advance(live, now, commit);
+  else
+    heal(live, now, commit);
 }
 
 Commit Manager::on_time(Now now) {
   Commit commit;
+  expiry_reading_ = now.mono;
   std::vector<std::string> names;
   for (const auto& [name, live] : live_) names.push_back(name);
   for (const std::string& name : names) {
-    Live& live = live_.at(name);
-    expire(live, now, commit);
+    expire(live_.at(name), now, commit);
+    const auto still = live_.find(name);  // an expired one with nothing left to stop is gone at once
+    if (still == live_.end()) continue;
+    Live& live = still->second;
     Running* operation = running(live);
-    if (!operation) continue;
+    if (!operation) {
+      if (live.moved) heal(live, now, commit);
+      continue;
+    }
     const bool over = operation->deadline <= now.mono;
     for (records::Step& step : *operation->record.mutable_steps()) {
       const auto again = operation->next_attempt.find(step.id());
@@ -653,6 +767,12 @@ Commit Manager::on_time(Now now) {
       cause.sentence = fmt::format("not done within {}: {}",
                                    over ? "the operation's deadline" : to_text(Duration(step.timeout_ms())),
                                    cause.sentence);
+      // Its task would go on beside the one of the next try.
+      const auto kind = static_cast<StepKind>(step.kind());
+      if (const process::AppId task = run_id(*operation, step);
+          (kind == StepKind::kRun || kind == StepKind::kWait) && live.apps.contains(task)) {
+        commit.calls.push_back(RemoveApps{{task}, cluster::Volumes::kDestroy, owner_of(*operation, step)});
+      }
       end_step(*operation, step, StepState::kFailed, cause, now);
     }
     advance(live, now, commit);
@@ -667,7 +787,7 @@ void Manager::expire(Live& live, Now now, Commit& commit) {
   }
   if (!live.expiry_seen) live.expiry_seen = now.mono;
   if (now.mono < *live.expiry_seen + kExpiryInterval || now.mono < started_ + kExpiryQuiet) return;
-  if (!live.record.operation().empty()) return;
+  if (!check_free(live)) return;
   auto destroyed =
       destroy(EnvironmentId(live.record.name()), false, "Headrace: its time to live has passed", now);
   if (destroyed) commit.append(std::move(destroyed->commit));
@@ -680,6 +800,11 @@ std::optional<Monotonic> Manager::next_deadline() const {
     consider(operation.deadline);
     for (const auto& [step, deadline] : operation.step_deadlines) consider(deadline);
     for (const auto& [step, deadline] : operation.next_attempt) consider(deadline);
+  }
+  for (const auto& [name, live] : live_) {
+    if (live.record.has_expires()) consider(expiry_reading_ + kExpiryInterval);
+    if (live.moved && live.record.operation().empty() && live.last_heal)
+      consider(*live.last_heal + live.heal_distance);
   }
   return next;
 }

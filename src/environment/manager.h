@@ -30,6 +30,10 @@ struct Live {
       shown;  // component -> state, cause as last told
   std::map<std::string, Wall> shown_since;
   std::optional<Monotonic> expiry_seen;  // first reading past `expires`
+  bool moved = false;  // a claim changed since what was rendered from claims was last compared
+  // Heals that follow each other keep a distance that doubles: a change that never converges must not spin.
+  std::optional<Monotonic> last_heal;
+  Duration heal_distance{};
 
   // What is to be shown and compared: the wanted generation while an operation brings it about.
   const LoadedGeneration& latest() const { return wanted ? *wanted : *current; }
@@ -47,7 +51,7 @@ struct Running {
 class Manager final : public EnvironmentManager {
  public:
   Manager(Options options, std::uint64_t seed, Now now)
-      : options_(options), random_(seed), started_(now.mono) {}
+      : options_(options), random_(seed), started_(now.mono), expiry_reading_(now.mono) {}
   Status load(std::span<const Record> records, Now now);
 
   Result<Decision<PlanView>> plan(const Wish& wish, Now now) override;
@@ -84,6 +88,10 @@ class Manager final : public EnvironmentManager {
   Running& begin(Live& live, records::Operation operation, Duration deadline, Now now, Commit& commit);
   Result<OperationView> begin_plan(const records::Plan& plan, const std::string& by, Now now, Commit& commit);
   void generate_values(Live& live);
+  void drop_done_tasks(const Live& live, const LoadedGeneration& wanted, records::Plan& plan) const;
+  std::vector<records::Step> destroy_steps(const Live& live) const;
+  const records::Operation* last_ended(const Live& live) const;
+  void on_start(Live& live, Now now, Commit& commit);
   void heal(Live& live, Now now, Commit& commit);
   void expire(Live& live, Now now, Commit& commit);
   void save(const Live& live, Commit& commit) const;
@@ -101,7 +109,7 @@ class Manager final : public EnvironmentManager {
   void end_step(Running& operation, records::Step& step, StepState state, std::optional<Cause> cause,
                 Now now);
   void finish(Live& live, Running& operation, Now now, Commit& commit);
-  void release_unstarted(const Live& live, const Running& operation, Commit& commit) const;
+  void release_unstarted(const Live& live, const records::Operation& operation, Commit& commit) const;
   void set_cause(records::Step& step, std::string code, std::string sentence, std::string remedy, Now now);
   std::optional<Cause> cause_of(const Live& live, const std::string& component,
                                 const std::string& service) const;
@@ -118,6 +126,7 @@ class Manager final : public EnvironmentManager {
   Options options_;
   Random random_;
   Monotonic started_;
+  Monotonic expiry_reading_;  // the last one
   std::map<std::string, Live> live_;
   std::map<std::string, Running> running_;                                 // by operation id
   std::map<std::string, records::Operation> ended_;                        // by operation id, the last 100

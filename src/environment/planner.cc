@@ -438,7 +438,14 @@ Result<Change> plan_change(const State& current, const State& wanted) {
     if (wanted.blueprint.find(component.name)) continue;
     change.differences.push_back(
         difference("components." + component.name, component.version, "(none)", "stop"));
-    change.steps.push_back(stop_step(component));
+    records::Step stop = stop_step(component);
+    for (const Component& other : current.blueprint.components) {
+      const bool was_bound = std::ranges::any_of(
+          other.bindings, [&](const auto& binding) { return binding.second.first == component.name; });
+      if (!was_bound) continue;
+      stop.add_needs(wanted.blueprint.find(other.name) ? ready_id(other.name) : other.name + ": stop");
+    }
+    change.steps.push_back(std::move(stop));
   }
   drop_met_needs(change.steps);
   return change;

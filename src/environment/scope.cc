@@ -107,12 +107,14 @@ Value self_value(const State& state, const Component& component, const Local& lo
 }
 
 Result<Value> provided_value(const State& state, const Component& provider, const Provided& provided) {
+  const std::pair key(provider.name, provided.name);
+  if (const auto known = state.provided->find(key); known != state.provided->end()) return known->second;
   TRY(const expression::Bindings bindings, bindings_of(state, provider));
   Members attributes;
   for (const auto& [name, text] : provided.attributes) {
     TRY(attributes[name], text.evaluate(bindings));
   }
-  return Value::object(std::move(attributes));
+  return state.provided->insert_or_assign(key, Value::object(std::move(attributes))).first->second;
 }
 
 Result<Value> requirements_value(const State& state, const Component& component) {

@@ -8,11 +8,14 @@
 
 #include "environment/blueprint.h"
 #include "environment/records.pb.h"
+#include "expression/value.h"
 #include "process/app.h"
 
 namespace headrace::environment {
 
 using Apps = std::map<process::AppId, process::AppView>;
+// (component, provided) -> its attributes as one object.
+using ProvidedValues = std::map<std::pair<std::string, std::string>, expression::Value>;
 
 // One generation of an environment together with the apps as they are now. Holds references: for the length
 // of a call.
@@ -23,6 +26,8 @@ struct State {
   const std::map<std::string, document::Node>& parameters;  // of the blueprint, resolved
   const google::protobuf::Map<std::string, std::string>& generated;
   const Apps& apps;
+  // What was evaluated already: without it each level of bindings would evaluate all levels below it anew.
+  std::shared_ptr<ProvidedValues> provided = std::make_shared<ProvidedValues>();
 };
 
 // "/env/<environment>/<component>/<service>"
