@@ -91,25 +91,25 @@ EXPECT_EQ(spec->backoff, (process::Backoff{.initial = 2s, .factor = 1.5, .maximu
 
 TEST(Definition, RequiredPortsAreFixedOnTheHost) {
   const auto spec = parse_app(
-      with(R"("requirePorts": true, "portDefinitions": [{"port": 8080, "name": "http"}, {"port": 0}])"));
+      with(R"json("requirePorts": true, "portDefinitions": [{"port": 8080, "name": "http"}, {"port": 0}])json"));
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->ports[0].number, 8080);
   EXPECT_EQ(spec->ports[1].kind, process::PortKind::kDynamic);
-  const auto not_required = parse_app(with(R"("portDefinitions": [{"port": 8080, "name": "http"}])"));
+  const auto not_required = parse_app(with(R"json("portDefinitions": [{"port": 8080, "name": "http"}])json"));
   EXPECT_EQ(not_required->ports[0].kind, process::PortKind::kDynamic);
-  EXPECT_TRUE(parse_app(with(R"("portDefinitions": [])"))->ports.empty());
+  EXPECT_TRUE(parse_app(with(R"json("portDefinitions": [])json"))->ports.empty());
 }
 
 TEST(Definition, ACommandCheckRunsInTheShell) {
   const auto spec =
-      parse_app(with(R"("healthChecks": [{"protocol": "COMMAND", "command": {"value": "true"}}])"));
+      parse_app(with(R"json("healthChecks": [{"protocol": "COMMAND", "command": {"value": "true"}}])json"));
   ASSERT_TRUE(spec);
   EXPECT_EQ(service_of(*spec).settings.task.check->command,
             (std::vector<std::string>{"/bin/sh", "-c", "true"}));
 }
 
 TEST(Definition, AnUnknownFieldIsRefusedWithTheNearestName) {
-  const auto errors = errors_of(with(R"("instnces": 2, "upgradeStrategy": {"minimumHealthCapcity": 1})json"));
+  const auto errors = errors_of(with(R"json("instnces": 2, "upgradeStrategy": {"minimumHealthCapcity": 1})json"));
   EXPECT_THAT(errors.at("/instnces"), HasSubstr("did you mean \"instances\"?"));
   EXPECT_THAT(errors.at("/upgradeStrategy/minimumHealthCapcity"), HasSubstr("minimumHealthCapacity"));
 }
@@ -131,10 +131,10 @@ TEST(Definition, WhatCannotBeReadIsRefusedAsMarathonDoes) {
   EXPECT_EQ(parse_app("{").error().status, 400);
   EXPECT_EQ(parse_app("{").error().message, "Invalid JSON");
   EXPECT_EQ(parse_app("[]").error().status, 400);
-  const auto types = parse_app(with(R"("cpus": "x")"));
+  const auto types = parse_app(with(R"json("cpus": "x")json"));
   EXPECT_EQ(types.error().status, 422);
   EXPECT_EQ(types.error().message, "Invalid JSON");
-  EXPECT_EQ(parse_app(with(R"("cpus": -1)")).error().message, "Object is not valid");
+  EXPECT_EQ(parse_app(with(R"json("cpus": -1)json")).error().message, "Object is not valid");
   EXPECT_EQ(parse_app(std::string(10'000, '[')).error().status, 400) << "depth is bounded";
 }
 
@@ -145,23 +145,23 @@ struct Case {
 
 TEST(Definition, WhatThisReleaseDoesNotHaveIsNamedNotIgnored) {
   const std::vector<Case> cases{
-      {R"("fetch": [{"uri": "http://x"}])", "/fetch"},
-      {R"("gpus": 1)", "/gpus"},
-      {R"("readinessChecks": [{}])", "/readinessChecks"},
-      {R"("dependencies": ["/db"])", "/dependencies"},
-      {R"("secrets": {"a": {"source": "b"}})json", "/secrets"},
-      {R"("env": {"A": {"secret": "a"}})json", "/env/A"},
-      {R"("resourceLimits": {"cpus": 2})json", "/resourceLimits"},
-      {R"("role": "prod")", "/role"},
-      {R"("killSelection": "OLDEST_FIRST")", "/killSelection"},
-      {R"("unreachableStrategy": "disabled")", "/unreachableStrategy"},
-      {R"("networks": [{"mode": "container", "name": "overlay"}])", "/networks(0)"},
-      {R"("healthChecks": [{"protocol": "HTTPS"}])", "/healthChecks(0)/protocol"},
-      {R"("healthChecks": [{"protocol": "TCP"}, {"protocol": "TCP"}])", "/healthChecks(1)"},
-      {R"("constraints": [["@zone", "UNIQUE"]])", "/constraints(0)"},
-      {R"("uris": ["http://x"])", "/uris"},
-      {R"("ports": [80])", "/ports"},
-      {R"("ipAddress": {"networkName": "x"})json", "/ipAddress"},
+      {R"json("fetch": [{"uri": "http://x"}])json", "/fetch"},
+      {R"json("gpus": 1)json", "/gpus"},
+      {R"json("readinessChecks": [{}])json", "/readinessChecks"},
+      {R"json("dependencies": ["/db"])json", "/dependencies"},
+      {R"json("secrets": {"a": {"source": "b"}})json", "/secrets"},
+      {R"json("env": {"A": {"secret": "a"}})json", "/env/A"},
+      {R"json("resourceLimits": {"cpus": 2})json", "/resourceLimits"},
+      {R"json("role": "prod")json", "/role"},
+      {R"json("killSelection": "OLDEST_FIRST")json", "/killSelection"},
+      {R"json("unreachableStrategy": "disabled")json", "/unreachableStrategy"},
+      {R"json("networks": [{"mode": "container", "name": "overlay"}])json", "/networks(0)"},
+      {R"json("healthChecks": [{"protocol": "HTTPS"}])json", "/healthChecks(0)/protocol"},
+      {R"json("healthChecks": [{"protocol": "TCP"}, {"protocol": "TCP"}])json", "/healthChecks(1)"},
+      {R"json("constraints": [["@zone", "UNIQUE"]])json", "/constraints(0)"},
+      {R"json("uris": ["http://x"])json", "/uris"},
+      {R"json("ports": [80])json", "/ports"},
+      {R"json("ipAddress": {"networkName": "x"})json", "/ipAddress"},
   };
   for (const Case& each : cases) {
     EXPECT_THAT(errors_of(with(each.body)), Contains(Pair(each.path, HasSubstr("not in this release"))));
@@ -178,7 +178,7 @@ TEST(Definition, WhatThisReleaseDoesNotHaveIsNamedNotIgnored) {
 }
 
 TEST(Definition, NetworksAndPortsMustFitTogether) {
-  EXPECT_THAT(errors_of(with(R"("networks": [{"mode": "container/bridge"}], "portDefinitions": [])")),
+  EXPECT_THAT(errors_of(with(R"json("networks": [{"mode": "container/bridge"}], "portDefinitions": [])json")),
               Contains(Pair("/portDefinitions", HasSubstr("only allowed with host-networking"))));
   EXPECT_TRUE(errors_of(R"json({"id": "/a", "container": {"docker": {"image": "i"},
     "portMappings": [{"containerPort": 80}]}})json")
@@ -203,7 +203,7 @@ process::AppView view_of(process::AppSpec spec) {
 }
 
 TEST(Definition, APartialUpdateKeepsWhatItLeavesOut) {
-  const auto view = view_of(*parse_app(with(R"("instances": 4, "cpus": 2, "labels": {"a": "b"})json")));
+  const auto view = view_of(*parse_app(with(R"json("instances": 4, "cpus": 2, "labels": {"a": "b"})json")));
   const auto scaled = parse_update(R"json({"instances": 7})json", view, true);
   ASSERT_TRUE(scaled);
   EXPECT_EQ(service_of(*scaled).instances, 7);
@@ -213,13 +213,13 @@ TEST(Definition, APartialUpdateKeepsWhatItLeavesOut) {
   EXPECT_EQ(same, *view.spec) << "nothing but the number of instances differs";
   const auto changed = parse_update(R"json({"cpus": 3})json", view, true);
   EXPECT_EQ(service_of(*changed).instances, 4);
-  const auto whole = parse_update(with(R"("cpus": 3)"), view, false);
+  const auto whole = parse_update(with(R"json("cpus": 3)json"), view, false);
   EXPECT_EQ(service_of(*whole).instances, 1);
   EXPECT_FALSE(parse_update(R"json({"id": "/other"})json", view, true));
 }
 
 TEST(Definition, WhatGetShowsCanBePutBackUnchanged) {
-  auto view = view_of(*parse_app(with(R"("instances": 2, "healthChecks": [{"protocol": "TCP"}])")));
+  auto view = view_of(*parse_app(with(R"json("instances": 2, "healthChecks": [{"protocol": "TCP"}])json")));
   json::object shown = to_json(view, true);
   EXPECT_EQ(shown.at("id"), "/web");
   EXPECT_EQ(shown.at("instances"), 2);
@@ -249,7 +249,7 @@ TEST(Views, AnAppOfAnEnvironmentIsShownInTheSameForm) {
 }
 
 TEST(Views, ATaskIsShownWithItsPlace) {
-  process::AppView view = view_of(*parse_app(with(R"("portDefinitions": [{"port": 0, "name": "http"}])")));
+  process::AppView view = view_of(*parse_app(with(R"json("portDefinitions": [{"port": 0, "name": "http"}])json")));
   process::InstanceView instance{.id = process::InstanceId("web.instance-1"),
                                  .version = "v",
                                  .state = cluster::TaskState::kRunning,
