@@ -115,6 +115,7 @@ void Manager::start_in_slot(Instance& instance) {
     instance.claim_state = ClaimState::kChanging;
     instance.claim_version = instance.app->want_version;
     instance.since = now_.wall;
+    give_slot_ports(instance);  // the change may have brought new ones
     emit(cluster::ChangeClaim{instance.claim, want_of(instance)});
     return store(instance);
   }

@@ -117,6 +117,7 @@ class Manager final : public ProcessManager {
   // ---- Claims (slots.cc) ----
   cluster::Want want_of(const Instance& instance) const;
   void claim_slots(std::vector<Instance*> instances);
+  void give_slot_ports(Instance& instance);
   void send_gang(const cluster::GangId& gang);
   void withdraw(cluster::GangId gang);
   void forget_claim(Instance& instance);

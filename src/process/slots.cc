@@ -59,17 +59,21 @@ void Manager::claim_slots(std::vector<Instance*> instances) {
     instance->claim_state = ClaimState::kPending;
     instance->claim_version = instance->app->want_version;
     instance->since = now_.wall;
-    for (const PortSpec& port : instance->app->spec->ports) {
-      if (port.kind != PortKind::kPerSlot || instance->slot_ports.contains(port.name)) continue;
-      const auto number = ports_.take_free();
-      CHECK(number.has_value(), "put() counts the ports it needs");
-      instance->slot_ports[port.name] = *number;
-    }
+    give_slot_ports(*instance);
     by_claim_[instance->claim] = instance;
     store(*instance);
   }
   by_gang_[gang] = std::move(instances);
   send_gang(gang);
+}
+
+void Manager::give_slot_ports(Instance& instance) {
+  for (const PortSpec& port : instance.app->spec->ports) {
+    if (port.kind != PortKind::kPerSlot || instance.slot_ports.contains(port.name)) continue;
+    const auto number = ports_.take_free();
+    CHECK(number.has_value(), "put() counts the ports it needs");
+    instance.slot_ports[port.name] = *number;
+  }
 }
 
 void Manager::send_gang(const cluster::GangId& gang) {
@@ -130,7 +134,8 @@ void Manager::on_granted(const cluster::Granted& granted) {
     // Withdrawn meanwhile. A claim that carries a task ends with it, and the task is stopped on sight.
     if (!granted.gang.str().starts_with(kSlotsGang)) return;
     for (const cluster::Claim& claim : granted.claims) {
-      if (!by_claim_.contains(claim.id)) emit(cluster::ReleaseClaim{claim.id, cluster::Volumes::kDestroy});
+      // Kept: the claim may be one whose volumes were parked, and one that never ran has none.
+      if (!by_claim_.contains(claim.id)) emit(cluster::ReleaseClaim{claim.id, cluster::Volumes::kKeep});
     }
     return;
   }
