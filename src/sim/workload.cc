@@ -137,7 +137,9 @@ void Workload::act() {
   const AppSpec& spec = *app.spec;
   const bool force = random_.chance(0.7);
   if (what <= 2 && may_remove) {
-    world_.remove({id}, random_.chance(0.5) ? cluster::Volumes::kDestroy : cluster::Volumes::kKeep);
+    // Volumes that outlive their app are out of everyone's reach: at the end nothing is to be left.
+    const bool destroy = !spec.volumes.empty() || random_.chance(0.5);
+    world_.remove({id}, destroy ? cluster::Volumes::kDestroy : cluster::Volumes::kKeep);
   } else if (std::holds_alternative<Ordinal>(spec.kind)) {
     change_slots(spec);
   } else if (!std::holds_alternative<Service>(spec.kind)) {

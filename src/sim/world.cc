@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/trace.h"
+
 namespace headrace::sim {
 namespace {
 
@@ -15,6 +17,17 @@ using process::AppView;
 using process::InstanceView;
 
 const process::Owner kUser;
+
+// Also an app that was new in a deployment that a user cancelled.
+bool is_leaving(const process::ProcessManager& manager, const AppId& app) {
+  for (const process::DeploymentView& deployment : manager.deployments()) {
+    if (deployment.verdict != process::DeploymentView::Verdict::kRunning) continue;
+    for (const process::DeploymentAction& action : deployment.actions) {
+      if (action.app == app && action.action == "StopApplication") return true;
+    }
+  }
+  return false;
+}
 
 std::string label(const TaskSpec& spec, const std::string& name) {
   const auto found = spec.labels.find(name);
@@ -32,21 +45,35 @@ World::World(WorldOptions options)
       server_(queue_, random_, store_, counts_,
               {.book = options.kubernetes ? std::nullopt : std::optional(options.source.traits),
                .process = options.process,
-               .source = [this](const SourceCall& call) { source_.call(call); },
-               .cluster = [this](const Call& call) { kubernetes_->call(call); },
+               .source =
+                   [this](const SourceCall& call) {
+                     trace("-> ", call);
+                     source_.call(call);
+                   },
+               .cluster =
+                   [this](const Call& call) {
+                     trace("-> ", call);
+                     kubernetes_->call(call);
+                   },
                .booted =
                    [this] {
-                     trace("server up");
+                     trace("", std::string("server up"));
                      check_promises_kept();
                      if (kubernetes_) {
-                       kubernetes_->connect([this](const Event& event) { server_.deliver(event); });
+                       kubernetes_->connect([this](const Event& event) {
+                         trace("<- ", event);
+                         server_.deliver(event);
+                       });
                      } else {
-                       source_.connect([this](const SourceEvent& event) { server_.deliver(event); });
+                       source_.connect([this](const SourceEvent& event) {
+                         trace("<- ", event);
+                         server_.deliver(event);
+                       });
                      }
                    },
                .crashed =
                    [this] {
-                     trace("server down");
+                     trace("", std::string("server down"));
                      kubernetes_ ? kubernetes_->disconnect() : source_.disconnect();
                    },
                .observed = [this](const server::Managers& managers,
@@ -56,8 +83,16 @@ World::World(WorldOptions options)
   }
 }
 
-void World::trace(const std::string& text) const {
-  if (options_.trace) fmt::print("{:>10} {}\n", queue_.time().time_since_epoch().count(), text);
+template <class T>
+void World::trace(std::string_view arrow, const T& what) const {
+  if (!options_.trace) return;
+  std::string line;
+  if constexpr (std::is_same_v<T, std::string>) {
+    line = what;
+  } else {
+    line = line_of(what);
+  }
+  fmt::print("{:>10} {}{}\n", queue_.time().time_since_epoch().count(), arrow, line);
 }
 
 // ---- Users ---------------------------------------------------------------------------------------
@@ -70,8 +105,8 @@ bool World::request(const std::vector<AppId>& apps, const Decide& decide) {
     if (!commit) return std::nullopt;
     for (const AppId& id : apps) {
       const auto view = managers.process().app(id);
-      const bool stays = view && !removing_.contains(id);
-      promises_[id].unanswered[number] = stays ? Wish(*view->spec) : Wish();
+      if (!view || is_leaving(managers.process(), id)) removing_.insert(id);
+      promises_[id].unanswered[number] = removing_.contains(id) ? Wish() : Wish(*view->spec);
     }
     return std::move(*commit);
   };
@@ -85,6 +120,9 @@ bool World::request(const std::vector<AppId>& apps, const Decide& decide) {
     }
   });
   if (!accepted) ++counts_.refused;
+  for (const AppId& id : apps) {
+    trace("user: ", fmt::format("request {} about {}{}", number, id, accepted ? "" : " refused"));
+  }
   return accepted;
 }
 
@@ -242,6 +280,7 @@ void World::calm_down() {
 void World::observe(const server::Managers& managers, const server::Touched& touched) {
   for (const AppId& id : touched.apps) {
     if (const auto view = managers.process().app(id)) {
+      trace("   ", *view);
       check_minimum(*view);
     } else {
       seen_.erase(id);
@@ -256,7 +295,9 @@ void World::check_minimum(const AppView& app) {
   std::set<process::InstanceId> given_up;
   for (const InstanceView& each : app.instances) {
     if (each.goal == process::Goal::kRunning && each.ready) ready.insert(each.id);
-    if (each.goal == process::Goal::kGone) given_up.insert(each.id);
+    // What a fault has taken away or made unhealthy is no longer ours to keep.
+    const bool well = each.state == TaskState::kRunning && each.health != Health::kUnhealthy;
+    if (each.goal == process::Goal::kGone && well) given_up.insert(each.id);
   }
   const auto* service = std::get_if<process::Service>(&app.spec->kind);
   if (service != nullptr && !removing_.contains(app.id)) {

@@ -83,7 +83,8 @@ class World {
   std::optional<std::string> unsettled() const;
   std::optional<std::string> unsettled_app(const process::AppSpec& spec, const process::AppView& app) const;
   std::optional<int> some_agent(bool reachable);
-  void trace(const std::string& text) const;
+  template <class T>
+  void trace(std::string_view arrow, const T& what) const;
 
   WorldOptions options_;
   EventQueue queue_;
