@@ -5,7 +5,9 @@ Host networking on addresses and ports of this run only; everything started is r
 
 import os
 import random
+import signal
 import subprocess
+import sys
 import time
 
 PREFIX = "headrace/isp-"
@@ -72,6 +74,7 @@ class Stack:
         self.lives = 0
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a time limit removes what was started, too
         try:
             return self.start()
         except BaseException:

@@ -5,6 +5,8 @@ import java.nio.file.Paths;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeoutException;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.core.config.Configurator;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
@@ -49,6 +51,8 @@ public final class SentimentJob {
   private void run() throws Exception {
     int port = env.number("PORT_HTTP", 0);
     if (port > 0) status.serve(env.text("BIND_ADDRESS", env.text("HOST")), port);
+    // It warns of every batch that takes longer than TRIGGER_MS, which is meant to happen.
+    Configurator.setLevel("org.apache.spark.sql.execution.streaming.runtime.ProcessingTimeExecutor", Level.ERROR);
     SparkSession spark = SparkSession.builder().config(sparkConf()).getOrCreate();
     spark.streams().addListener(new Progress(status));
     StreamingQuery query = start(spark, env.number("EMPTY", 0) == 1 ? countOnly() : new Batches(spark));
