@@ -121,6 +121,16 @@ class Table {
     return std::move(*this).template add<M>(std::move(field), member, false, std::move(description),
                                             std::move(rules));
   }
+  // A map of its own in the document whose fields belong to this same struct.
+  Table&& group(std::string field, Table inner) && {
+    auto kept = std::make_shared<const Table>(std::move(inner));
+    return std::move(*this).field(
+        {.name = std::move(field),
+         .description = kept->description_,
+         .decode = [kept](Decoder& decoder, const Node& node,
+                          T& value) { kept->decode(decoder, node, value); },
+         .schema = [kept](SchemaBuilder& builder) { return kept->schema(builder); }});
+  }
   // A field of any other form.
   Table&& field(Field field) && {
     fields_.push_back(std::move(field));

@@ -106,61 +106,39 @@ namespace headrace::document {
 
 using environment::Named;
 
-// A map whose keys are the items' names, in the order of the file.
+// A map whose keys are the items' names, in the order of the file; or only a list of their names.
 template <Named T>
 struct Codec<std::vector<T>> {
   static void decode(Decoder& decoder, const Node& node, std::vector<T>& value, const Rules& rules) {
-    if (!node.is(Kind::kMap)) return decoder.wrong_type(node, "a map by name");
-    for (const Node& item : node.items) {
-      decoder.within(item.key, [&] {
-        T& made = value.emplace_back();
-        made.name = item.key;
-        Node key = Node::of(item.key);
-        key.place = item.key_place;
-        decoder.obey(key, rules, std::string_view(item.key));
-        Codec<T>::decode(decoder, item, made, {});
-      });
-    }
-  }
-  static Node schema(SchemaBuilder& builder, const Rules& rules) {
-    return Codec<std::map<std::string, T>>::schema(builder, rules);
-  }
-};
-
-// Also a plain list of names.
-template <>
-struct Codec<std::vector<environment::Port>> {
-  static void decode(Decoder& decoder, const Node& node, std::vector<environment::Port>& value,
-                     const Rules& rules) {
-    Node by_name = node;
-    if (node.is(Kind::kList)) {
-      by_name.kind = Kind::kMap;
-      by_name.items.clear();
+    if (node.is(Kind::kMap)) {
+      for (const Node& item : node.items) add(decoder, item.key, item.key_place, item, value, rules);
+    } else if (node.is(Kind::kList) &&
+               std::ranges::all_of(node.items, [](const Node& item) { return item.is(Kind::kString); })) {
+      Node nothing = Node::map();
       for (const Node& item : node.items) {
-        if (!item.is(Kind::kString)) return decoder.wrong_type(item, "the name of a port");
-        Node entry = Node::map();
-        entry.place = entry.key_place = item.place;
-        by_name.set(item.text, std::move(entry)).key_place = item.place;
+        nothing.place = item.place;
+        add(decoder, item.text, item.place, nothing, value, rules);
       }
-    }
-    if (!by_name.is(Kind::kMap)) return decoder.wrong_type(node, "a list of names, or a map by name");
-    for (const Node& item : by_name.items) {
-      decoder.within(item.key, [&] {
-        environment::Port& port = value.emplace_back();
-        port.name = item.key;
-        Node key = Node::of(item.key);
-        key.place = item.key_place;
-        decoder.obey(key, rules, std::string_view(item.key));
-        Codec<environment::Port>::decode(decoder, item, port, {});
-      });
+    } else {
+      decoder.wrong_type(node, "a map by name, or a list of names");
     }
   }
+  static void add(Decoder& decoder, const std::string& name, const Place& place, const Node& body,
+                  std::vector<T>& value, const Rules& rules) {
+    decoder.within(name, [&] {
+      T& made = value.emplace_back();
+      made.name = name;
+      Node key = Node::of(name);
+      key.place = place;
+      decoder.obey(key, rules, std::string_view(name));
+      Codec<T>::decode(decoder, body, made, {});
+    });
+  }
   static Node schema(SchemaBuilder& builder, const Rules& rules) {
-    Node list = SchemaBuilder::typed("array");
-    list.set("items", SchemaBuilder::typed("string"));
+    Node names = SchemaBuilder::typed("array");
+    names.set("items", SchemaBuilder::typed("string"));
     return Node::map(
-        {{"anyOf", Node::list({Codec<std::map<std::string, environment::Port>>::schema(builder, rules),
-                               std::move(list)})}});
+        {{"anyOf", Node::list({Codec<std::map<std::string, T>>::schema(builder, rules), names})}});
   }
 };
 
@@ -225,39 +203,6 @@ namespace {
 
 using document::Codec;
 
-struct Resources {
-  Template cpus, memory;
-};
-const Table<Resources>& table_of(const Resources*) {
-  static const Table<Resources> table =
-      Table<Resources>("resources", "What an instance gets.")
-          .optional("cpus", &Resources::cpus, "Processors; a part of one is possible. Default 0.1.")
-          .optional("memory", &Resources::memory, "A size such as 512MiB. Default 64MiB.");
-  return table;
-}
-
-struct Update {
-  std::string gate;
-};
-const Table<Update>& table_of(const Update*) {
-  static const Table<Update> table =
-      Table<Update>("update", "How changes reach the instances.")
-          .optional("gate", &Update::gate,
-                    "A command of this component that must succeed before each next slot changes.");
-  return table;
-}
-
-struct HttpCheck {
-  std::string port;
-  std::string path = "/";
-};
-const Table<HttpCheck>& table_of(const HttpCheck*) {
-  static const Table<HttpCheck> table = Table<HttpCheck>("http-check", "An HTTP GET; 200 to 399 is a pass.")
-                                            .required("port", &HttpCheck::port, "The name of the port.")
-                                            .optional("path", &HttpCheck::path, "The path asked for.", kPath);
-  return table;
-}
-
 // A field that is written in another form than it is kept.
 template <class T, class Written>
 typename Table<T>::Field converted(std::string name, std::string description,
@@ -274,23 +219,6 @@ typename Table<T>::Field converted(std::string name, std::string description,
                 if (decoder.problems().size() == before) keep(decoder, node, value, std::move(written));
               },
           .schema = [](SchemaBuilder& builder) { return Codec<Written>::schema(builder, {}); }};
-}
-
-void read_resources(Decoder& decoder, const Node& node, Service& service, Resources&& resources) {
-  const auto number = [&](std::string_view name, double& value) {
-    const Node& at = *node.find(name);
-    Codec<double>::decode(decoder, at, value, {.minimum = 0.001, .maximum = 4096});
-  };
-  if (!resources.cpus.empty() && resources.cpus.is_constant()) {
-    number("cpus", service.cpus);
-  } else {
-    service.cpus_template = std::move(resources.cpus);
-  }
-  if (!resources.memory.empty() && resources.memory.is_constant()) {
-    Codec<Bytes>::decode(decoder, *node.find("memory"), service.memory, {.minimum = 1 << 20});
-  } else {
-    service.memory_template = std::move(resources.memory);
-  }
 }
 
 // `spread: agent`, or { by: agent, mode: preferred }: one instance on each value of an attribute of the
@@ -316,10 +244,6 @@ const Table<Spread>& table_of(const Spread*) {
               },
               text_schema());
   return table;
-}
-
-void read_output(Decoder& decoder, const Node& node, Output& output) {
-  Codec<Template>::decode(decoder, node, output.value, {});
 }
 
 }  // namespace
@@ -446,14 +370,10 @@ const Table<Ready>& table_of(const Ready*) {
   static const Table<Ready> table =
       Table<Ready>("ready", "The check that an instance is usable; exactly one of command, http and tcp.")
           .optional("command", &Ready::command, "Run in the container; exit code 0 is a pass.", kPositive)
-          .field(converted<Ready, HttpCheck>("http", "An HTTP request.",
-                                             [](Decoder&, const Node&, Ready& ready, HttpCheck&& http) {
-                                               ready.port = std::move(http.port);
-                                               ready.path = std::move(http.path);
-                                             }))
-          .field(converted<Ready, std::string>(
-              "tcp", "The name of a port that takes connections.",
-              [](Decoder&, const Node&, Ready& ready, std::string&& port) { ready.port = std::move(port); }))
+          .group("http", Table<Ready>("http-check", "An HTTP GET; 200 to 399 is a pass.")
+                             .required("port", &Ready::port, "The name of the port.")
+                             .optional("path", &Ready::path, "The path asked for.", kPath))
+          .optional("tcp", &Ready::port, "The name of a port that takes connections.")
           .optional("interval", &Ready::interval, "Between two checks once ready.", {.minimum = 100})
           .optional("timeout", &Ready::timeout, "Of one check.", {.minimum = 100})
           .optional("grace", &Ready::grace, "Failures before the first pass do not count for so long.")
@@ -490,7 +410,10 @@ const Table<Service>& table_of(const Service*) {
           .optional("env", &Service::env, "Variables of the container's environment.",
                     {.pattern = "[A-Za-z_][A-Za-z0-9_.]*"})
           .optional("secrets", &Service::secrets, "Files that show secrets, by name.", kName)
-          .field(converted<Service, Resources>("resources", "What an instance gets.", read_resources))
+          .group("resources",
+                 Table<Service>("resources", "What an instance gets.")
+                     .optional("cpus", &Service::cpus_template, "Processors, or a part of one. Default 0.1.")
+                     .optional("memory", &Service::memory_template, "As in 512MiB. Default 64MiB."))
           .optional("ports", &Service::ports, "Their names, or a map by name.", kName)
           .optional("volumes", &Service::volumes, "By name; only with `identity: ordinal`.", kWord)
           .optional("constraints", &Service::constraints, "[field, OPERATOR, value], as in Marathon.")
@@ -509,10 +432,22 @@ const Table<Service>& table_of(const Service*) {
           .optional("read_only", &Service::read_only, "The container's root file system.")
           .optional("tmpfs", &Service::tmpfs, "Path to mount options.", kPath)
           .optional("labels", &Service::labels, "Of the containers.")
-          .field(converted<Service, Update>(
-              "update", "How changes reach the instances.",
-              [](Decoder&, const Node&, Service& service, Update&& update) { service.gate = update.gate; }))
+          .group("update",
+                 Table<Service>("update", "How changes reach the instances.")
+                     .optional("gate", &Service::gate,
+                               "A command of this component that must succeed before each next slot."))
           .check([](Decoder& decoder, const Node& node, Service& service) {
+            // What is no expression is read at once.
+            if (service.cpus_template.is_constant()) {
+              Codec<double>::decode(decoder, *node.find("resources")->find("cpus"), service.cpus,
+                                    {.minimum = 0.001, .maximum = 4096});
+              service.cpus_template = {};
+            }
+            if (service.memory_template.is_constant()) {
+              Codec<Bytes>::decode(decoder, *node.find("resources")->find("memory"), service.memory,
+                                   {.minimum = 1 << 20});
+              service.memory_template = {};
+            }
             const Node* ports = node.find("ports");
             for (Port& port : service.ports) {
               const Node* written = ports->find(port.name);
@@ -548,9 +483,7 @@ const Table<Step>& table_of(const Step*) {
           .optional("every", &Step::interval, "Repeats the task until it succeeds: a wait.", {.minimum = 100})
           .optional("scale", &Step::service, "A service of this component to scale…")
           .optional("to", &Step::count, "… to so many instances.")
-          .field(converted<Step, std::string>(
-              "restart", "A service of this component to restart.",
-              [](Decoder&, const Node&, Step& step, std::string&& service) { step.service = service; }))
+          .optional("restart", &Step::service, "A service of this component to restart.")
           .field(converted<Step, std::string>(
               "call", "A command of another component: kafka.create-topic.",
               [](Decoder& decoder, const Node& node, Step& step, std::string&& target) {
@@ -605,7 +538,7 @@ const Table<Output>& table_of(const Output*) {
           .optional("description", &Output::description, "For people.")
           .shorthand(
               [](Decoder& decoder, const Node& node, Output& output) {
-                read_output(decoder, node, output);
+                Codec<Template>::decode(decoder, node, output.value, {});
                 return true;
               },
               text_schema());

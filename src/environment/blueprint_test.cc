@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "environment/graph.h"
 
 namespace headrace::environment {
@@ -208,11 +211,13 @@ TEST(Blueprint, UnknownFieldsAndWrongTypesOfAllFilesAreReportedAtOnce) {
   bad["components/web.yaml"] = "component: web\nversion: 1\nservices: { app: { ports: web } }\n";
   EXPECT_THAT(
       errors_of(bad),
-      ElementsAre(HasSubstr("components/kafka.yaml:17:5: services.broker: unknown field \"identiy\"; did "
-                            "you mean \"identity\"?"),
-                  HasSubstr("components/web.yaml:2:10: version: expected a string, found an integer 1"),
-                  HasSubstr("components/web.yaml:3:27: services.app.ports: expected a list of names"),
-                  HasSubstr("components/web.yaml:3:18: services.app: the field \"image\" is missing")));
+      ElementsAre(
+          HasSubstr("components/kafka.yaml:17:5: services.broker: unknown field \"identiy\"; did "
+                    "you mean \"identity\"?"),
+          HasSubstr("components/web.yaml:2:10: version: expected a string, found an integer 1"),
+          HasSubstr(
+              "components/web.yaml:3:27: services.app.ports: expected a map by name, or a list of names"),
+          HasSubstr("components/web.yaml:3:18: services.app: the field \"image\" is missing")));
   EXPECT_THAT(
       errors_of({{"components/kafka.yaml", kKafka}}),
       ElementsAre("blueprint.yaml: there is no blueprint.yaml; a blueprint is a folder that holds one"));
@@ -335,6 +340,22 @@ TEST(Blueprint, AStepIsOfExactlyOneKind) {
               ElementsAre(HasSubstr("launch.check.call: web has no command \"restart\"")));
   EXPECT_THAT(errors_of(in_kafka("check: { image: kafka, every: 2s,", "check: { call: wob.restart, ")),
               ElementsAre(HasSubstr("there is no component \"wob\"; did you mean \"web\"?")));
+}
+
+TEST(Blueprint, EveryShippedOneLoads) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(__FILE__).parent_path() / "../../blueprints";
+  for (const char* name : {"hello", "in-stream-processing"}) {
+    Files source;
+    for (const fs::path& folder : {root / name, root / name / "components"}) {
+      for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        if (entry.path().extension() != ".yaml") continue;
+        std::ifstream file(entry.path());
+        source[fs::relative(entry.path(), root / name).string()] = {std::istreambuf_iterator<char>(file), {}};
+      }
+    }
+    EXPECT_THAT(errors_of(source), IsEmpty());
+  }
 }
 
 TEST(Parameters, LayersAreDefaultsThenProfileThenGiven) {

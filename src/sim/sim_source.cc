@@ -186,10 +186,10 @@ void SimSource::reconcile(const ReconcileTasks& asked) {
   };
   auto answer = std::make_shared<Answer>();
   answer->done.round = asked.round;
-  std::map<Machine*, std::vector<TaskId>> by_machine;
+  std::map<AgentId, std::vector<TaskId>> by_machine;
   for (const auto& [task, agent] : asked.tasks) {
     Machine* machine = find(agent);
-    if (machine != nullptr && machine->reachable()) by_machine[machine].push_back(task);
+    if (machine != nullptr && machine->reachable()) by_machine[agent].push_back(task);
   }
   const auto finish = [this, answer] {
     // Behind every status that it speaks of.
@@ -201,7 +201,8 @@ void SimSource::reconcile(const ReconcileTasks& asked) {
   };
   answer->left = by_machine.size();
   if (by_machine.empty()) return finish();
-  for (const auto& [machine, tasks] : by_machine) {
+  for (const auto& [id, tasks] : by_machine) {
+    Machine* machine = find(id);
     auto is_first = std::make_shared<bool>(true);
     down(*machine, [this, machine, tasks, answer, finish, is_first] {
       if (!std::exchange(*is_first, false)) return;

@@ -69,7 +69,7 @@ TEST(SimStore, AFullDiskChangesNothing) {
   EXPECT_FALSE(store.get("t", "k")->has_value());
   store.set_failing(false);
   EXPECT_TRUE(store.apply({{"t", "k", "v"}}).has_value());
-  EXPECT_EQ(store.get("t", "k"), std::optional<std::string>("v"));
+  EXPECT_EQ(**store.get("t", "k"), "v");
 }
 
 TEST(EventQueue, RunsWhatIsDueInOrderAndStopsAtTheLimit) {

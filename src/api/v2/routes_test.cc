@@ -139,7 +139,7 @@ TEST_F(V2, AnAppIsCreatedShownScaledAndDeleted) {
   EXPECT_EQ(created.headers.get("Location"), "/v2/apps/web");
   const json::value app = json::parse(created.body);
   EXPECT_EQ(app.at("tasksRunning"), 0);
-  EXPECT_EQ(app.at("deployments").at(0).at("id"), created.headers.get("Marathon-Deployment-Id"));
+  EXPECT_EQ(app.at("deployments").at(0).at("id").as_string(), created.headers.get("Marathon-Deployment-Id"));
   await_running("/web", 2);
   EXPECT_EQ(get("/v2/apps").at("apps").as_array().size(), 1u);
   EXPECT_EQ(get("/v2/apps?id=WE").at("apps").as_array().size(), 1u);
@@ -163,7 +163,7 @@ TEST_F(V2, PutCreatesWhatDoesNotExistAndAnEqualOneChangesNothing) {
   const std::string version(get("/v2/apps/web").at("app").at("version").as_string());
   const http::Response same = request("PUT", "/v2/apps/web", web(1));
   EXPECT_EQ(same.status, 200);
-  EXPECT_EQ(json::parse(same.body).at("version"), version);
+  EXPECT_EQ(std::string(json::parse(same.body).at("version").as_string()), version);
   EXPECT_EQ(request("POST", "/v2/apps", web(1)).status, 409);
 }
 
@@ -222,7 +222,7 @@ TEST_F(V2, TasksAreKilledAndReplacedOrScaledAway) {
   await_running("/web", 3);
   const std::string task(get("/v2/apps/web/tasks").at("tasks").at(0).at("id").as_string());
   const http::Response killed = request("DELETE", "/v2/apps/web/tasks/" + task);
-  EXPECT_EQ(json::parse(killed.body).at("task").at("id"), task);
+  EXPECT_EQ(std::string(json::parse(killed.body).at("task").at("id").as_string()), task);
   await("/v2/apps/web/tasks", [&](const json::value& v) {
     return v.at("tasks").as_array().size() == 3 && json::serialize(v).find(task) == std::string::npos;
   });

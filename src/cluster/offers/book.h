@@ -22,7 +22,8 @@ namespace headrace::cluster {
 
 class Book final : public ClaimBook {
  public:
-  Book(SourceTraits traits, std::uint64_t seed) : traits_(traits), table_(traits), round_(seed >> 16) {}
+  Book(SourceTraits traits, std::uint64_t seed)
+      : traits_(traits), table_(traits), before_rounds_(seed >> 16), round_(before_rounds_) {}
   Status restore(std::span<const Record> records);
 
   BookCommit on_call(const Call& call, Now now) override;
@@ -151,7 +152,8 @@ class Book final : public ClaimBook {
   bool reconciling_ = false;
   bool ready_ = false;
   std::set<ClaimId> asked_claims_;
-  std::uint64_t round_ = 0, reconcile_round_ = 0;
+  // Rounds begin anywhere, so that answers to questions of an earlier process are told apart.
+  std::uint64_t before_rounds_, round_, reconcile_round_ = 0;
   int reconcile_attempts_ = 0;
 
   Timers<TimerKey> timers_;

@@ -218,6 +218,7 @@ void Book::ask(const std::vector<LiveTask*>& tasks) {
 }
 
 void Book::on(const Reconciled& event) {
+  if (event.round <= before_rounds_ || event.round > round_) return;
   for (const TaskId& id : event.unknown) {
     LiveTask* task = find_task(id);
     if (task != nullptr && task->round <= event.round) on_unknown(*task);
@@ -316,7 +317,8 @@ void Book::on(const SourceStatus& event) {
     }
     return acknowledge();
   }
-  const bool is_answer = reconciling_ && !task->answered;
+  // Its last word counts again where it is asked for, and where its agent was silent since.
+  const bool is_answer = (reconciling_ && !task->answered) || task->state == TaskState::kUnreachable;
   const auto seen = std::ranges::find(task->passed, status.id);
   const bool is_repeated = !status.id.empty() && seen != task->passed.end();
   const bool is_latest = is_repeated && *seen == task->passed.back();

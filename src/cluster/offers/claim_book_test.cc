@@ -387,6 +387,16 @@ TEST_F(Book, TasksOfASilentAgentAreUnreachableUntilItAnswers) {
   EXPECT_EQ(status("t1", "t1-s9", TaskState::kRunning), "status t1 running");
 }
 
+TEST_F(Book, ATaskThatAnswersAgainWithItsOldStatusIsReachableAgain) {
+  ready(1);
+  run_slot("c1", "t1");
+  source(SourceAgent{agent(1, false)});
+  source(SourceAgent{agent(1)});
+  EXPECT_EQ(status("t1", "t1-s1", TaskState::kRunning), "status t1 running");
+  EXPECT_EQ(ack("t1", "t1-s1"), "-> ack t1 t1-s1");
+  EXPECT_EQ(pass(60s), "");
+}
+
 TEST_F(Book, AStartOnAnAgentThatIsDownWaitsWithTheCause) {
   ready(1);
   claim("g", {slot("c1")});
@@ -551,6 +561,15 @@ TEST_F(Book, AnAnswerToAnEarlierQuestionDoesNotCount) {
   EXPECT_EQ(source(Reconciled{{}, first}), "");
   status("t1", "t1-s1", TaskState::kRunning);
   EXPECT_EQ(reconciled(), "ready");
+}
+
+TEST_F(Book, AnAnswerToAnEarlierProcessDoesNotCount) {
+  ready(1);
+  run_slot("c1", "t1");
+  call(Reconcile{});
+  const std::uint64_t former = round;
+  restart(1);
+  EXPECT_EQ(source(Reconciled{{TaskId("t1")}, former}), "");
 }
 
 TEST_F(Book, AStatusThatWasNotAcknowledgedComesUpAgainAfterARestart) {

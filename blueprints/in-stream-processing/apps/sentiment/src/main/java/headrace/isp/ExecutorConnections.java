@@ -1,5 +1,6 @@
 package headrace.isp;
 
+import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** Connections of this JVM, opened once and shared by its tasks: opening them per batch would cost more than the batch. */
@@ -13,6 +14,14 @@ public final class ExecutorConnections {
   public static synchronized TweetRows rows(CassandraAddress address) {
     if (rows == null) rows = new TweetRows(Tables.open(address));
     return rows;
+  }
+
+  /** Opens what the first batch would otherwise have to wait for. */
+  public static void warmUp(CassandraAddress cassandra, String redis) throws Exception {
+    rows(cassandra);
+    Seen seen = borrowSeen(redis);
+    seen.claim(List.of(), List.of());
+    giveBack(seen);
   }
 
   public static Seen borrowSeen(String address) {

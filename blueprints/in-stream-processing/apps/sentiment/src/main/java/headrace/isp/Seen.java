@@ -40,7 +40,10 @@ public final class Seen implements AutoCloseable {
   }
 
   private boolean[] claimOnce(List<Tweet> tweets, List<String> marks) {
-    if (redis == null) redis = new Jedis(host, port, TIMEOUT_MS);
+    if (redis == null) {
+      redis = new Jedis(host, port, TIMEOUT_MS);
+      redis.connect();
+    }
     Pipeline pipeline = redis.pipelined();
     List<Response<String>> owners = new ArrayList<>(tweets.size());
     for (int i = 0; i < tweets.size(); i++) {

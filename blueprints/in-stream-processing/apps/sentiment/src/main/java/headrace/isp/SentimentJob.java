@@ -4,6 +4,7 @@ import java.io.File;
 import java.nio.file.Paths;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeoutException;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
@@ -53,9 +54,11 @@ public final class SentimentJob {
     if (port > 0) status.serve(env.text("BIND_ADDRESS", env.text("HOST")), port);
     // It warns of every batch that takes longer than TRIGGER_MS, which is meant to happen.
     Configurator.setLevel("org.apache.spark.sql.execution.streaming.runtime.ProcessingTimeExecutor", Level.ERROR);
+    boolean empty = env.number("EMPTY", 0) == 1;
+    CompletableFuture<Tables> tables = empty ? null : CompletableFuture.supplyAsync(() -> Tables.open(env.cassandra())); // beside Spark's start
     SparkSession spark = SparkSession.builder().config(sparkConf()).getOrCreate();
     spark.streams().addListener(new Progress(status));
-    StreamingQuery query = start(spark, env.number("EMPTY", 0) == 1 ? countOnly() : new Batches(spark));
+    StreamingQuery query = start(spark, empty ? countOnly() : new Batches(spark, tables));
     query.awaitTermination();
   }
 
@@ -87,10 +90,11 @@ public final class SentimentJob {
     private final ClassifierSource classifiers;
     private final Backlog backlog = new Backlog();
 
-    Batches(SparkSession session) {
+    Batches(SparkSession session, CompletableFuture<Tables> opening) {
       Environment.address("REDIS", redis);
       spark = JavaSparkContext.fromSparkContext(session.sparkContext());
-      Tables tables = Tables.open(cassandra);
+      new Thread(this::warmUp, "warm-up").start();
+      Tables tables = opening.join();
       countRows = new CountRows(tables);
       classifiers = new ClassifierSource(new ModelStore(tables.session()), spark);
       new Settler(tables.session(), backlog).start(env.number("SETTLE_MS", 10_000));
@@ -108,6 +112,18 @@ public final class SentimentJob {
       status.wrote(number, result, classifiers.version(), (System.nanoTime() - began) / 1e9);
     }
 
+    /** Beside the start of the query: executors come up and connect, so that the first tweets find all doors open. */
+    private void warmUp() {
+      CassandraAddress tables = cassandra;
+      String marks = redis;
+      try {
+        spark.parallelize(List.of(1, 2), 2).foreachPartition(none -> ExecutorConnections.warmUp(tables, marks));
+        status.connected();
+      } catch (RuntimeException e) {
+        log.warn("warming up failed, as the first batch will: {}", e.toString());
+      }
+    }
+
     /** Stable across restarts: it is stored in the checkpoint. */
     private String queryId() {
       String id = spark.getLocalProperty("sql.streaming.queryId");
@@ -118,6 +134,7 @@ public final class SentimentJob {
 
   /** Reads and counts, nothing else: what the benchmark compares with. */
   private VoidFunction2<Dataset<Row>, Long> countOnly() {
+    status.connected();
     return (messages, number) -> {
       long began = System.nanoTime();
       PartitionResult result = collect(messages, rows -> {

@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
  * folded: Spark has committed those and replays none of them. Timestamps are later than all that was read, because the
  * clock of an earlier driver or of an executor may have been ahead of ours.
  */
-public final class Settler implements AutoCloseable {
+public final class Settler {
   static final String FOLDED = "folded";
   private static final Logger log = LoggerFactory.getLogger(Settler.class);
 
@@ -183,10 +183,5 @@ public final class Settler implements AutoCloseable {
 
   private static long after(long latestMicros) {
     return Math.max(System.currentTimeMillis() * 1000, latestMicros + 1);
-  }
-
-  @Override
-  public void close() {
-    thread.shutdownNow();
   }
 }

@@ -8,9 +8,10 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 
-/** What the job tells about itself over HTTP: `/health` (200 once the first trigger has completed) and `/metrics` (Prometheus). */
+/** What the job tells about itself over HTTP: `/health` (200 once it can work) and `/metrics` (Prometheus). */
 public final class Status {
-  private boolean ready;
+  private boolean triggered;
+  private boolean connected;
   private long batches;
   private long rows;
   private long duplicates;
@@ -29,7 +30,7 @@ public final class Status {
     HttpServer server = HttpServer.create(new InetSocketAddress(bind, port), 16);
     server.createContext("/", exchange -> {
       switch (exchange.getRequestURI().getPath()) {
-        case "/health" -> answer(exchange, isReady() ? 200 : 503, isReady() ? "ready\n" : "the first trigger has not completed\n");
+        case "/health" -> answer(exchange, isReady() ? 200 : 503, isReady() ? "ready\n" : "not yet\n");
         case "/metrics" -> answer(exchange, 200, metrics());
         default -> answer(exchange, 404, "/health, /metrics\n");
       }
@@ -47,11 +48,17 @@ public final class Status {
   }
 
   public synchronized boolean isReady() {
-    return ready;
+    return triggered && connected;
   }
 
+  /** A trigger has completed: the topic is there. */
   public synchronized void triggered() {
-    ready = true;
+    triggered = true;
+  }
+
+  /** Executors are there and reach Cassandra and Redis. */
+  public synchronized void connected() {
+    connected = true;
   }
 
   public synchronized void wrote(long batch, PartitionResult result, int model, double seconds) {
