@@ -20,18 +20,16 @@ const process::Owner kUser;
 
 // Also an app that was new in a deployment that a user cancelled.
 bool is_leaving(const process::ProcessManager& manager, const AppId& app) {
+  Wall latest{};
+  bool leaving = false;
   for (const process::DeploymentView& deployment : manager.deployments()) {
-    if (deployment.verdict != process::DeploymentView::Verdict::kRunning) continue;
     for (const process::DeploymentAction& action : deployment.actions) {
-      if (action.app == app && action.action == "StopApplication") return true;
+      if (action.app != app || deployment.started < latest) continue;
+      latest = deployment.started;
+      leaving = action.action == "StopApplication";
     }
   }
-  return false;
-}
-
-std::string label(const TaskSpec& spec, const std::string& name) {
-  const auto found = spec.labels.find(name);
-  return found == spec.labels.end() ? "" : found->second;
+  return leaving;
 }
 
 }  // namespace
@@ -132,7 +130,10 @@ bool World::put(std::vector<AppSpec> specs) {
   return request(ids, [&](process::ProcessManager& manager, Now now) -> std::optional<process::Commit> {
     auto decision = manager.put(specs, kUser, /*must_be_new=*/false, /*force=*/true, now);
     if (!decision) return std::nullopt;
-    for (const AppId& id : ids) removing_.erase(id);
+    for (const AppId& id : ids) {
+      removing_.erase(id);
+      perhaps_removing_.erase(id);
+    }
     return std::move(decision->commit);
   });
 }
@@ -164,14 +165,17 @@ void World::check_promises_kept() {
     const bool may_be_gone = std::ranges::find(possible, Wish()) != possible.end();
     const auto kept = std::ranges::find_if(
         possible, [&](const Wish& wish) { return wish ? view && *view->spec == *wish : !view; });
+    if (perhaps_removing_.contains(id) && !view) continue;
     if (kept == possible.end() && !(may_be_gone && view)) {
       throw Violation(fmt::format("{}: an acknowledged change did not survive a crash", id));
     }
     if (promise.unanswered.empty()) continue;
-    promise.acknowledged = kept != possible.end() ? *kept : Wish();
+    promise.acknowledged = kept != possible.end() && !is_leaving(process(), id) ? *kept : Wish();
     promise.unanswered.clear();
     if (promise.acknowledged) {
       removing_.erase(id);
+      // A removal that has just begun cannot be told from one that was never stored.
+      if (may_be_gone) perhaps_removing_.insert(id);
     } else {
       removing_.insert(id);
     }
@@ -300,7 +304,7 @@ void World::check_minimum(const AppView& app) {
     if (each.goal == process::Goal::kGone && well) given_up.insert(each.id);
   }
   const auto* service = std::get_if<process::Service>(&app.spec->kind);
-  if (service != nullptr && !removing_.contains(app.id)) {
+  if (service != nullptr && !removing_.contains(app.id) && !perhaps_removing_.contains(app.id)) {
     const auto least = static_cast<std::size_t>(
         std::ceil(service->instances * service->upgrade.minimum_health_capacity - 1e-9));
     for (const process::InstanceId& id : seen_[app.id].ready) {
@@ -385,6 +389,7 @@ std::optional<std::string> World::unsettled() const {
     if (!promise.unanswered.empty()) return fmt::format("{} has requests that are not answered", id);
     if (!promise.acknowledged) continue;
     const auto app = process().app(id);
+    if (!app && perhaps_removing_.contains(id)) continue;
     if (!app) throw Violation(fmt::format("{} was wished and is not there", id));
     if (auto why = unsettled_app(*promise.acknowledged, *app)) return fmt::format("{} {}", id, *why);
   }

@@ -98,7 +98,7 @@ class World {
   SimServer server_;
   std::uint64_t season_ = 0;  // of faults
   std::map<process::AppId, Promise> promises_;
-  std::set<process::AppId> removing_;
+  std::set<process::AppId> removing_, perhaps_removing_;
   std::uint64_t next_request_ = 1;
   std::map<process::AppId, Seen> seen_;
   std::set<process::InstanceId> user_killed_;
