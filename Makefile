@@ -9,7 +9,7 @@ PROFILE ?= laptop
 NAME ?= demo
 export AGENTS PROFILE NAME DATA
 .DEFAULT_GOAL := help
-.PHONY: help up down test bench soak parts build images format conformance
+.PHONY: help up down test bench soak parts browser build images format conformance
 
 help:
 	@sed -n 's/^# \{0,1\}//;1,6p' Makefile
@@ -27,6 +27,9 @@ bench:
 soak:
 	@tools/install build
 	@tools/build sanitize headrace-sim && build/sanitize/headrace-sim --seed $${SEED:-1} --runs $${RUNS:-5000}
+browser: images
+	@tools/install test
+	@python3 tests/e2e/platform.py --browser
 parts: images
 	@tools/install test
 	@blueprints/in-stream-processing/images/test

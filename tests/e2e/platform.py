@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 from harness import ROOT, Server, expect, instances, main, wait
@@ -115,7 +116,9 @@ def the_tables_hold_the_truth_though_the_driver_is_killed(server):
     server.cli("destroy", "truth", "--wait")
 
 
-main(Server(), [a_launch_ends_with_tweets_on_the_page, the_page_moves_in_a_browser, a_killed_container_comes_back,
+TESTS = [a_launch_ends_with_tweets_on_the_page, a_killed_container_comes_back,
                 spark_workers_scale, a_parameter_changes_only_what_depends_on_it, scaling_brokers_is_refused_by_name,
                 explain_finds_nothing_to_wait_for, no_secret_is_shown_anywhere, a_killed_server_restarts_no_task,
-                a_destroy_leaves_nothing, the_tables_hold_the_truth_though_the_driver_is_killed])
+                a_destroy_leaves_nothing, the_tables_hold_the_truth_though_the_driver_is_killed]
+# `make browser`: the page in headless Chromium on the launched platform, a target of its own.
+main(Server(), [a_launch_ends_with_tweets_on_the_page, the_page_moves_in_a_browser] if "--browser" in sys.argv else TESTS)
