@@ -6,6 +6,11 @@
 
 namespace headrace::sim {
 
+std::string label(const cluster::TaskSpec& spec, const std::string& name) {
+  const auto found = spec.labels.find(name);
+  return found == spec.labels.end() ? "" : found->second;
+}
+
 void Ledger::started(Life life, const cluster::Resources& total) {
   ++counts_.starts;
   if (!ever_.insert(life.task).second) throw Violation(fmt::format("task {} was started twice", life.task));

@@ -18,6 +18,9 @@ struct Violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The value of a label, or nothing.
+std::string label(const cluster::TaskSpec& spec, const std::string& name);
+
 struct Life {
   cluster::TaskId task;
   cluster::ClaimId claim;

@@ -46,9 +46,7 @@ TEST(Promises, RestartingTheServerRestartsNoTask) {
 class CrashByCounting : public ::testing::TestWithParam<bool> {};
 
 // Every point at which a server can die between two things that others can see.
-// Red at one step of a hundred: "/web was wished and is not there" after a death while its removal was being asked for.
-// Whether the ledger or a manager is wrong is not known yet; `--gtest_also_run_disabled_tests` shows it.
-TEST_P(CrashByCounting, DISABLED_TheStoryEndsWellWhereverTheServerDies) {
+TEST_P(CrashByCounting, TheStoryEndsWellWhereverTheServerDies) {
   const bool kubernetes = GetParam();
   for (const std::uint64_t seed : {11, 12}) {
     const std::uint64_t steps = run_story_with_crash(seed, 0, kubernetes, /*trace=*/false);

@@ -19,11 +19,6 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
-std::string label(const TaskSpec& spec, const std::string& name) {
-  const auto found = spec.labels.find(name);
-  return found == spec.labels.end() ? "" : found->second;
-}
-
 Duration milliseconds(const std::string& text, Duration otherwise) {
   return text.empty() ? otherwise : Duration(std::stol(text));
 }

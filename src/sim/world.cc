@@ -20,16 +20,13 @@ const process::Owner kUser;
 
 // Also an app that was new in a deployment that a user cancelled.
 bool is_leaving(const process::ProcessManager& manager, const AppId& app) {
-  Wall latest{};
-  bool leaving = false;
   for (const process::DeploymentView& deployment : manager.deployments()) {
+    if (deployment.verdict != process::DeploymentView::Verdict::kRunning) continue;
     for (const process::DeploymentAction& action : deployment.actions) {
-      if (action.app != app || deployment.started < latest) continue;
-      latest = deployment.started;
-      leaving = action.action == "StopApplication";
+      if (action.app == app && action.action == "StopApplication") return true;
     }
   }
-  return leaving;
+  return false;
 }
 
 }  // namespace
