@@ -131,7 +131,9 @@ class Stack:
         self.once("kafka", "create-topics", f"{name}:{partitions}:1", SERVERS=self.kafka)
 
     def setup(self, **env):
-        return self.once("sentiment", "setup", CASSANDRA_CONTACTS=self.cassandra, **env).splitlines()[-1].removeprefix("::result::")
+        """Its result, as text."""
+        said = self.once("sentiment", "setup", CASSANDRA_CONTACTS=self.cassandra, **env)
+        return next(line for line in said.splitlines() if line.startswith("::result::"))
 
     def driver(self, checkpoint=None, **env):
         """The job, in its next life. checkpoint: a name for another query than the usual one."""

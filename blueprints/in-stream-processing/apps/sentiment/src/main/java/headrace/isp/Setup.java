@@ -54,10 +54,9 @@ public final class Setup {
         // Changing it without repairing every node would let quorum reads miss rows, so a person has to do both.
         result.put("replication_wanted", replication);
       }
-    }
-    try (Tables tables = Tables.open(address)) {
-      result.put("model_version", new ModelStore(tables.session()).load(weights, threshold)).put("words", weights.size());
-      result.put("movies", loadMovies(tables.session(), movies));
+      session.execute("USE " + address.keyspace());
+      result.put("model_version", new ModelStore(session).load(weights, threshold)).put("words", weights.size());
+      result.put("movies", loadMovies(session, movies));
     }
     return json.writeValueAsString(result);
   }

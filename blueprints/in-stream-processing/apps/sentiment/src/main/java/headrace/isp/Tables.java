@@ -55,6 +55,8 @@ public final class Tables implements AutoCloseable {
         .withStringList(DefaultDriverOption.METADATA_SCHEMA_REFRESHED_KEYSPACES, List.of(address.keyspace()))
         .withInt(DefaultDriverOption.NETTY_IO_SIZE, 2)
         .withInt(DefaultDriverOption.NETTY_ADMIN_SIZE, 1)
+        .withInt(DefaultDriverOption.NETTY_IO_SHUTDOWN_QUIET_PERIOD, 0) // 2 s otherwise, each, at every close
+        .withInt(DefaultDriverOption.NETTY_ADMIN_SHUTDOWN_QUIET_PERIOD, 0)
         .withBoolean(DefaultDriverOption.NETTY_DAEMON, true);
     CqlSessionBuilder builder = CqlSession.builder().withConfigLoader(config.build()).withLocalDatacenter(address.datacenter());
     for (String contact : address.contacts()) {
