@@ -113,9 +113,6 @@ std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, bool 
   Workload users(world);
   world.server().boot();
   world.server().crash_after(step);
-  const auto reboot = [&] {
-    if (!world.server().is_up()) world.server().boot();
-  };
   process::AppSpec web = users.service("/web");
   std::get<process::Service>(web.kind).instances = 3;
   std::get<process::Service>(web.kind).settings.task.labels.erase("sim.end");
@@ -136,17 +133,12 @@ std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, bool 
       [&] { world.remove({process::AppId("/web")}, cluster::Volumes::kKeep); },
   };
   for (const auto& act : acts) {
-    reboot();
     act();
-    for (int tenth = 0; tenth < 40; ++tenth) {
-      world.run_for(100ms);
-      reboot();
-    }
+    world.run_for(4s);
   }
   world.settle();
   world.remove_everything();
-  const std::uint64_t steps = world.server().steps();
-  return steps;
+  return world.server().steps();
 }
 
 }  // namespace headrace::sim

@@ -70,6 +70,7 @@ World::World(WorldOptions options)
                    [this] {
                      trace("", std::string("server down"));
                      kubernetes_ ? kubernetes_->disconnect() : source_.disconnect();
+                     queue_.after(between(random_, 10ms, 3s), [this] { be_up(); });
                    },
                .observed = [this](const server::Managers& managers,
                                   const server::Touched& touched) { observe(managers, touched); }}) {
@@ -194,11 +195,8 @@ void World::forbid_changes(bool forbid) {
   frozen_ = forbid ? std::optional(std::pair(counts_.starts, counts_.ends)) : std::nullopt;
 }
 
-void World::crash_and_boot() {
-  if (server_.is_up()) server_.crash();
-  queue_.after(between(random_, 10ms, 3s), [this] {
-    if (!server_.is_up()) server_.boot();
-  });
+void World::be_up() {
+  if (!server_.is_up()) server_.boot();
 }
 
 void World::fault_now_and_then(Duration mean, std::function<void()> happen) {
@@ -223,7 +221,9 @@ std::optional<int> World::some_agent(bool reachable) {
 void World::begin_faults() {
   ++season_;
   faults_ = options_.faults;
-  fault_now_and_then(faults_.server_crash, [this] { crash_and_boot(); });
+  fault_now_and_then(faults_.server_crash, [this] {
+    if (server_.is_up()) server_.crash();
+  });
   fault_now_and_then(faults_.task_fails, [this] {
     if (source_.fail_some_task()) ++counts_.task_failures;
   });
@@ -258,7 +258,7 @@ void World::begin_faults() {
 }
 
 void World::suffer(Duration time) {
-  if (!server_.is_up()) server_.boot();
+  be_up();
   begin_faults();
   run_for(time);
   calm_down();
@@ -273,7 +273,7 @@ void World::calm_down() {
     source_.power_on(agent);
     source_.reconnect(agent);
   }
-  if (!server_.is_up()) server_.boot();
+  be_up();
 }
 
 // ---- What must hold at every turn ----------------------------------------------------------------
@@ -413,9 +413,11 @@ void World::settle(Duration limit) {
 }
 
 void World::remove_everything() {
-  std::vector<AppId> apps;
-  for (const AppView& app : process().apps()) apps.push_back(app.id);
-  if (!apps.empty() && !remove(apps, Volumes::kDestroy)) throw Violation("removing everything was refused");
+  // A request whose answer a crash has swallowed is made again.
+  for (int attempt = 0; attempt < 10 && !wished().empty(); ++attempt) {
+    for (const AppId& id : wished()) remove({id}, Volumes::kDestroy);
+    run_for(10s);
+  }
   settle();
   run_for(2min);  // acknowledgements and repetitions under way
   for (const char* table : {"gangs", "claims", "tasks", "process.instances", "process.apps"}) {

@@ -41,14 +41,14 @@ class World {
   bool remove(std::vector<process::AppId> apps, cluster::Volumes volumes);
 
   void run_for(Duration time);
-  // Boots the server, lets faults happen for so long, then ends and mends them all.
+  // Boots the server, which then comes back after every crash. Lets faults happen for so long, then ends and
+  // mends them all.
   void suffer(Duration time);
   void calm_down();
   // Runs until everything is as wished and nothing moves; throws Violation after `limit` (promise 2).
   void settle(Duration limit = std::chrono::minutes(30));
   // Removes every app with its volumes; then nothing may be left anywhere.
   void remove_everything();
-  void crash_and_boot();
 
   EventQueue& queue() { return queue_; }
   Random& random() { return random_; }
@@ -75,6 +75,7 @@ class World {
     std::set<process::InstanceId> ready;
   };
 
+  void be_up();
   void fault_now_and_then(Duration mean, std::function<void()> happen);
   void begin_faults();
   void check_promises_kept();
