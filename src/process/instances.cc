@@ -158,7 +158,8 @@ void Manager::begin_task(Instance& instance) {
 
 void Manager::send_start(Instance& instance) {
   if (!template_of(*instance.app->spec, instance.slot)) {
-    // An owed start of a slot that is not to run any more: whether it was ever started or not, its end is the answer.
+    // An owed start of a slot that is not to run any more: whether it was ever started or not, its end is the
+    // answer.
     emit(cluster::StopTask{instance.task, instance.grace});
   } else if (instance.slot) {
     emit(cluster::StartTask{instance.claim, task_of(*instance.app, instance)});

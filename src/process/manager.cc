@@ -438,8 +438,9 @@ void Manager::resume() {
       Instance& instance = *each;
       stir(instance);
       if (instance.alive) {
+        // A start that is not wanted any more is not owed: the answer to its stop is its end.
         if (!instance.answered) {
-          send_start(instance);
+          if (!instance.stopping) send_start(instance);
         } else if (!instance.heard && !instance.is_unreachable()) {
           become_unreachable(instance);
         }

@@ -94,6 +94,21 @@ void life_of_slots(World& world) {
   }
 }
 
+void slots_stopped_before_they_ran(World& world) {
+  const std::string node = "/env/demo/db/node";
+  world.cluster.runs = false;
+  ASSERT_TRUE(world.put({slots(node, 2, "v1")}, kDemo));
+  ASSERT_TRUE(world.put({slots(node, 2)}, kDemo));
+  world.pass(1min);
+  EXPECT_TRUE(world.cluster.live().empty());
+  for (const InstanceView& each : world.view(node).instances)
+    EXPECT_FALSE(each.cause) << each.cause->sentence;
+  world.cluster.runs = true;
+  ASSERT_TRUE(world.put({slots(node, 2, "v2")}, kDemo));
+  world.pass(1min);
+  EXPECT_EQ(world.ready(node), 2);
+}
+
 void slots_that_wait_for_ports(World& world) {
   world.cluster.taken_ports = {20000, 20001, 20002};
   AppSpec spec = slots("/env/demo/db/node", 2, "v1");
@@ -145,16 +160,17 @@ TEST_P(CrashAtEveryCommit, EndsAsWithoutACrashAndLivesNoSlotTwice) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, CrashAtEveryCommit,
-                         ::testing::Values(Scenario{"LaunchService", launch_service},
-                                           Scenario{"ReplaceAndScaleService", replace_and_scale_service},
-                                           Scenario{"ServiceThatDies", service_that_dies},
-                                           Scenario{"RemoveService", remove_service},
-                                           Scenario{"LifeOfSlots", life_of_slots},
-                                           Scenario{"SlotsThatWaitForPorts", slots_that_wait_for_ports},
-                                           Scenario{"RunOnceToItsOutcome", run_once_to_its_outcome},
-                                           Scenario{"KillOne", kill_one}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Scenarios, CrashAtEveryCommit,
+    ::testing::Values(Scenario{"LaunchService", launch_service},
+                      Scenario{"ReplaceAndScaleService", replace_and_scale_service},
+                      Scenario{"ServiceThatDies", service_that_dies},
+                      Scenario{"RemoveService", remove_service}, Scenario{"LifeOfSlots", life_of_slots},
+                      Scenario{"SlotsThatWaitForPorts", slots_that_wait_for_ports},
+                      Scenario{"SlotsStoppedBeforeTheyRan", slots_stopped_before_they_ran},
+                      Scenario{"RunOnceToItsOutcome", run_once_to_its_outcome},
+                      Scenario{"KillOne", kill_one}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Recovery, UpgradingTheServerRestartsNoTask) {
   World world;

@@ -29,7 +29,8 @@ std::map<std::string, std::string> errors_of(std::string_view body) {
 
 // A valid app with more fields.
 std::string with(std::string_view more) {
-  return fmt::format(R"json({{"id": "/web", "container": {{"docker": {{"image": "web:1"}}}}, {}}})json", more);
+  return fmt::format(R"json({{"id": "/web", "container": {{"docker": {{"image": "web:1"}}}}, {}}})json",
+                     more);
 }
 
 TEST(Definition, TheSmallestAppGetsMarathonsDefaults) {
@@ -62,36 +63,36 @@ TEST(Definition, EveryFieldIsUnderstood) {
     "upgradeStrategy": {"minimumHealthCapacity": 0.5, "maximumOverCapacity": 0.2},
     "taskKillGracePeriodSeconds": 7})json");
   ASSERT_TRUE(spec);
-const cluster::TaskSpec& task = service_of(*spec).settings.task;
-EXPECT_EQ(task.args, (std::vector<std::string>{"serve", "$$(date)"})) << "users' texts are literal";
-EXPECT_EQ(task.env.at("B"), "$$(HOST)");
-EXPECT_EQ(task.user, "www");
-EXPECT_EQ(task.network, cluster::Network::kBridge);
-EXPECT_EQ(task.grace, 7s);
-EXPECT_EQ(spec->resources.cpus, 0.25);
-ASSERT_EQ(spec->ports.size(), 2u);
-EXPECT_EQ(spec->ports[0].container_port, 80);
-EXPECT_EQ(spec->ports[0].kind, process::PortKind::kDynamic);
-EXPECT_EQ(spec->ports[1].name, "port1");
-EXPECT_EQ(spec->ports[1].number, 5353);
-EXPECT_EQ(spec->ports[1].protocol, cluster::Protocol::kUdp);
-EXPECT_EQ(*task.check, (cluster::Check{.kind = cluster::CheckKind::kHttp,
-                                       .path = "/health",
-                                       .port = "http",
-                                       .interval = 2s,
-                                       .timeout = 1s,
-                                       .grace = 5s,
-                                       .failures = 4}));
-ASSERT_EQ(spec->constraints.size(), 3u);
-EXPECT_EQ(spec->constraints[1].op, cluster::Operator::kLike);
-EXPECT_EQ(spec->constraints[2].field, "hostname");
-EXPECT_EQ(service_of(*spec).upgrade.maximum_over_capacity, 0.2);
-EXPECT_EQ(spec->backoff, (process::Backoff{.initial = 2s, .factor = 1.5, .maximum = 60s}));
+  const cluster::TaskSpec& task = service_of(*spec).settings.task;
+  EXPECT_EQ(task.args, (std::vector<std::string>{"serve", "$$(date)"})) << "users' texts are literal";
+  EXPECT_EQ(task.env.at("B"), "$$(HOST)");
+  EXPECT_EQ(task.user, "www");
+  EXPECT_EQ(task.network, cluster::Network::kBridge);
+  EXPECT_EQ(task.grace, 7s);
+  EXPECT_EQ(spec->resources.cpus, 0.25);
+  ASSERT_EQ(spec->ports.size(), 2u);
+  EXPECT_EQ(spec->ports[0].container_port, 80);
+  EXPECT_EQ(spec->ports[0].kind, process::PortKind::kDynamic);
+  EXPECT_EQ(spec->ports[1].name, "port1");
+  EXPECT_EQ(spec->ports[1].number, 5353);
+  EXPECT_EQ(spec->ports[1].protocol, cluster::Protocol::kUdp);
+  EXPECT_EQ(*task.check, (cluster::Check{.kind = cluster::CheckKind::kHttp,
+                                         .path = "/health",
+                                         .port = "http",
+                                         .interval = 2s,
+                                         .timeout = 1s,
+                                         .grace = 5s,
+                                         .failures = 4}));
+  ASSERT_EQ(spec->constraints.size(), 3u);
+  EXPECT_EQ(spec->constraints[1].op, cluster::Operator::kLike);
+  EXPECT_EQ(spec->constraints[2].field, "hostname");
+  EXPECT_EQ(service_of(*spec).upgrade.maximum_over_capacity, 0.2);
+  EXPECT_EQ(spec->backoff, (process::Backoff{.initial = 2s, .factor = 1.5, .maximum = 60s}));
 }
 
 TEST(Definition, RequiredPortsAreFixedOnTheHost) {
-  const auto spec = parse_app(
-      with(R"json("requirePorts": true, "portDefinitions": [{"port": 8080, "name": "http"}, {"port": 0}])json"));
+  const auto spec = parse_app(with(
+      R"json("requirePorts": true, "portDefinitions": [{"port": 8080, "name": "http"}, {"port": 0}])json"));
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->ports[0].number, 8080);
   EXPECT_EQ(spec->ports[1].kind, process::PortKind::kDynamic);
@@ -109,13 +110,15 @@ TEST(Definition, ACommandCheckRunsInTheShell) {
 }
 
 TEST(Definition, AnUnknownFieldIsRefusedWithTheNearestName) {
-  const auto errors = errors_of(with(R"json("instnces": 2, "upgradeStrategy": {"minimumHealthCapcity": 1})json"));
+  const auto errors =
+      errors_of(with(R"json("instnces": 2, "upgradeStrategy": {"minimumHealthCapcity": 1})json"));
   EXPECT_THAT(errors.at("/instnces"), HasSubstr("did you mean \"instances\"?"));
   EXPECT_THAT(errors.at("/upgradeStrategy/minimumHealthCapcity"), HasSubstr("minimumHealthCapacity"));
 }
 
 TEST(Definition, EveryErrorIsInOneAnswerWithItsPath) {
-  const auto errors = errors_of(R"json({"id": "/UPPER", "cpus": -1, "instances": "two", "cmd": "a", "args": ["b"],
+  const auto errors =
+      errors_of(R"json({"id": "/UPPER", "cpus": -1, "instances": "two", "cmd": "a", "args": ["b"],
     "container": {"docker": {"image": ""}},
     "healthChecks": [{"protocol": "TCP", "portIndex": 4}], "constraints": [["a"], ["a", "NEAR"]],
     "networks": [{"mode": "sideways"}]})json");
@@ -166,7 +169,8 @@ TEST(Definition, WhatThisReleaseDoesNotHaveIsNamedNotIgnored) {
   for (const Case& each : cases) {
     EXPECT_THAT(errors_of(with(each.body)), Contains(Pair(each.path, HasSubstr("not in this release"))));
   }
-  const auto volumes = errors_of(R"json({"id": "/a", "container": {"docker": {"image": "i", "privileged": true},
+  const auto volumes =
+      errors_of(R"json({"id": "/a", "container": {"docker": {"image": "i", "privileged": true},
     "volumes": [{"containerPath": "/a", "hostPath": "/etc", "mode": "RO"},
                 {"containerPath": "d", "mode": "RW", "persistent": {"size": 10}}]}})json");
   EXPECT_THAT(volumes.at("/container/volumes(0)"), HasSubstr("refused"));
@@ -249,7 +253,8 @@ TEST(Views, AnAppOfAnEnvironmentIsShownInTheSameForm) {
 }
 
 TEST(Views, ATaskIsShownWithItsPlace) {
-  process::AppView view = view_of(*parse_app(with(R"json("portDefinitions": [{"port": 0, "name": "http"}])json")));
+  process::AppView view =
+      view_of(*parse_app(with(R"json("portDefinitions": [{"port": 0, "name": "http"}])json")));
   process::InstanceView instance{.id = process::InstanceId("web.instance-1"),
                                  .version = "v",
                                  .state = cluster::TaskState::kRunning,

@@ -82,6 +82,12 @@ class V2 : public ::testing::Test {
     }
     return answer.get();
   }
+  void subscribe(const std::string& path, http::Responder responder) {
+    http::Request request{.method = "GET", .target = path, .path = path.substr(0, path.find('?'))};
+    if (path.find('?') != std::string::npos)
+      request.query = *http::Query::parse(path.substr(path.find('?') + 1));
+    router_.route(std::move(request), std::move(responder));
+  }
   json::value get(std::string path) {
     const http::Response response = request("GET", std::move(path));
     EXPECT_EQ(response.status, 200) << response.body;
@@ -235,6 +241,53 @@ TEST_F(V2, TasksAreKilledAndReplacedOrScaledAway) {
   EXPECT_EQ(request("DELETE", "/v2/apps/web/tasks/" + other).status, 404);
   EXPECT_EQ(request("POST", "/v2/tasks/delete", R"({"ids": ["nonsense"]})").status, 400);
   EXPECT_EQ(request("DELETE", "/v2/apps/web/tasks?scale=true&wipe=true").status, 400);
+}
+
+// A consumer of a stream that keeps what it was sent.
+class Consumer : public http::Responder::Exchange, public http::BodyStream::Sink {
+ public:
+  static http::Responder responder(const std::shared_ptr<Consumer>& consumer) {
+    consumer->self_ = consumer;
+    return http::Responder(consumer);
+  }
+  bool respond(http::Response) override { return false; }
+  std::shared_ptr<http::BodyStream::Sink> stream(http::StreamOptions) override { return self_.lock(); }
+  bool write(std::string text) override {
+    const std::lock_guard lock(mutex_);
+    text_ += text;
+    return true;
+  }
+  void close() override {}
+  bool is_closed() const override { return false; }
+  std::size_t queued_bytes() const override { return 0; }
+  void on_closed(std::function<void()>) override {}
+  void on_drained(std::function<void()>) override {}
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+  std::weak_ptr<Consumer> self_;
+};
+
+TEST_F(V2, EventsAreStreamedAndFilteredByType) {
+  const auto all = std::make_shared<Consumer>(), some = std::make_shared<Consumer>();
+  subscribe("/v2/events", Consumer::responder(all));
+  subscribe("/v2/events?event_type=deployment_success&event_type=app_terminated_event",
+            Consumer::responder(some));
+  ASSERT_EQ(request("POST", "/v2/apps", web(1)).status, 201);
+  await_running("/web", 1);
+  for (int i = 0; i < 2000 && some->text().find("deployment_success") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_THAT(all->text(), HasSubstr("event: event_stream_attached"));
+  EXPECT_THAT(all->text(), HasSubstr("event: status_update_event"));
+  EXPECT_THAT(some->text(), HasSubstr("event: deployment_success"));
+  EXPECT_EQ(some->text().find("status_update_event"), std::string::npos);
+  EXPECT_EQ(request("GET", "/v2/events", "", {{"Accept", "application/json"}}).status, 405);
 }
 
 TEST_F(V2, WhatIsNotInThisReleaseIsNamed) {
