@@ -581,6 +581,8 @@ Result<Decision<OperationView>> Manager::cancel(const OperationId& id, const std
   Running& operation = found->second;
   Live& live = live_.at(operation.record.environment());
   operation.record.set_cancelled(true);
+  const Cause reason{"cancelled", "cancelled by " + by, now.wall, std::nullopt, {}};
+  *operation.record.mutable_cause() = to_record(reason);
   Commit commit;
   RemoveApps tasks{
       {}, cluster::Volumes::kDestroy, {.environment = live.record.name(), .operation = id.str()}};
@@ -588,8 +590,7 @@ Result<Decision<OperationView>> Manager::cancel(const OperationId& id, const std
     if (static_cast<StepState>(step.state()) != StepState::kRunning) continue;
     if (const process::AppId task = run_id(operation, step); live.apps.contains(task))
       tasks.apps.push_back(task);
-    end_step(operation, step, StepState::kCancelled,
-             Cause{"cancelled", "cancelled by " + by, now.wall, std::nullopt, {}}, now);
+    end_step(operation, step, StepState::kCancelled, reason, now);
   }
   if (!tasks.apps.empty()) commit.calls.push_back(std::move(tasks));
   advance(live, now, commit);
