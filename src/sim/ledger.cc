@@ -6,9 +6,9 @@
 
 namespace headrace::sim {
 
-std::string label(const cluster::TaskSpec& spec, const std::string& name) {
-  const auto found = spec.labels.find(name);
-  return found == spec.labels.end() ? "" : found->second;
+std::string variable(const cluster::TaskSpec& spec, const std::string& name) {
+  const auto found = spec.env.find(name);
+  return found == spec.env.end() ? "" : found->second;
 }
 
 void Ledger::started(Life life, const cluster::Resources& total) {

@@ -18,16 +18,16 @@ struct Violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The value of a label, or nothing.
-std::string label(const cluster::TaskSpec& spec, const std::string& name);
+// A variable of the container's environment, or nothing.
+std::string variable(const cluster::TaskSpec& spec, const std::string& name);
 
 struct Life {
   cluster::TaskId task;
   cluster::ClaimId claim;
   cluster::AgentId agent;
-  std::string slot;     // label "sim.slot": the one identity it is a life of, or empty
-  std::string app;      // label "sim.app"
-  std::string version;  // label "sim.version"
+  std::string app;
+  std::string slot;     // "/app#0": the one identity it is a life of; empty for equals
+  std::string version;  // variable SIM_VERSION
   cluster::Resources resources;
   std::vector<std::uint16_t> ports;
   bool killed = false;  // the server has asked for its end

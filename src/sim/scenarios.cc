@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/environment_users.h"
 #include "sim/workload.h"
 #include "sim/world.h"
 
@@ -94,6 +95,21 @@ Counts restarts(std::uint64_t seed, bool trace) {
   return world.counts();
 }
 
+Counts environments(std::uint64_t seed, bool trace) {
+  Faults faults = everything();
+  faults.wall_jump = {};  // deadlines are shown, and checked here, by the calendar
+  faults.partition = 200s;
+  World world({.seed = seed, .source = {.agents = 5}, .faults = faults, .trace = trace});
+  EnvironmentUsers users(world);
+  world.server().boot();
+  users.act_for(10min);
+  world.suffer(12min);
+  world.settle(60min);
+  users.mend();
+  users.destroy_everything();
+  return world.counts();
+}
+
 }  // namespace
 
 const std::vector<Scenario>& scenarios() {
@@ -103,6 +119,7 @@ const std::vector<Scenario>& scenarios() {
       {"unrepeatable", "the same where a launch cannot be repeated", unrepeatable},
       {"kubernetes", "the same on a cluster without offers", kubernetes},
       {"scarce", "more gangs than there is room for", scarce},
+      {"environments", "whole environments while everything goes wrong", environments},
       {"restarts", "the server comes and goes, and no task notices", restarts},
   };
   return all;
@@ -115,14 +132,14 @@ std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, bool 
   world.server().crash_after(step);
   process::AppSpec web = users.service("/web");
   std::get<process::Service>(web.kind).instances = 3;
-  std::get<process::Service>(web.kind).settings.task.labels.erase("sim.end");
+  std::get<process::Service>(web.kind).settings.task.env.erase("SIM_END");
   process::AppSpec store = users.ordinal("/store", 2);
   store.volumes = {{"data", "/data", Bytes::gib(1)}};
   const auto acts = std::vector<std::function<void()>>{
       [&] { world.put({web, store}); },
       [&] { world.put({users.run_once("/job")}); },
       [&] {
-        std::get<process::Service>(web.kind).settings.task.labels["sim.version"] = "next";
+        std::get<process::Service>(web.kind).settings.task.env["SIM_VERSION"] = "next";
         world.put({web});
       },
       [&] {

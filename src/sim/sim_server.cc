@@ -6,7 +6,6 @@
 #include <iterator>
 
 #include "sim/ledger.h"
-#include "sim/no_environments.h"
 
 namespace headrace::sim {
 namespace {
@@ -40,8 +39,13 @@ void SimServer::boot() {
   auto process = process::ProcessManager::create(wiring_.process, random_.next(), records, now);
   if (!process)
     throw Violation("the process manager does not read its records: " + process.error().to_string());
-  managers_ = std::make_unique<server::Managers>(std::move(book), std::move(*process),
-                                                 std::make_unique<NoEnvironments>());
+  const auto stored = records_of(store_, environment::EnvironmentManager::tables());
+  auto environment = environment::EnvironmentManager::create({}, random_.next(), stored, now);
+  if (!environment) {
+    throw Violation("the environment manager does not read its records: " + environment.error().to_string());
+  }
+  managers_ =
+      std::make_unique<server::Managers>(std::move(book), std::move(*process), std::move(*environment));
   wiring_.booted();
   take(managers_->on_start(now));
 }

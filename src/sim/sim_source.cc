@@ -240,23 +240,24 @@ void SimSource::run(Machine& machine, const TaskId& id) {
   Life life{.task = id,
             .claim = launch.claim.id,
             .agent = machine.agent.id,
-            .slot = label(spec, "sim.slot"),
-            .app = label(spec, "sim.app"),
-            .version = label(spec, "sim.version"),
+            .app = variable(spec, "MARATHON_APP_ID"),
+            .version = variable(spec, "SIM_VERSION"),
             .resources = launch.resources};
+  const std::string slot = variable(spec, "HEADRACE_SLOT");
+  if (!slot.empty()) life.slot = life.app + "#" + slot;
   for (const auto& [name, number] : launch.claim.ports) life.ports.push_back(number);
   ledger_.started(std::move(life), machine.agent.total);
   if (!launch.volumes.empty()) ledger_.wrote(launch.claim.id, machine.agent.id);
   container->state = Container::kRunning;
   change(machine, *container, TaskState::kRunning, Health::kUnknown, "");
-  const std::string ends = label(spec, "sim.end");
+  const std::string ends = variable(spec, "SIM_END");
   if (!ends.empty()) {
-    later(machine, milliseconds(label(spec, "sim.after"), 1s), [this, &machine, id, ends] {
+    later(machine, milliseconds(variable(spec, "SIM_AFTER"), 1s), [this, &machine, id, ends] {
       end(machine, id, ends == "finish" ? TaskState::kFinished : TaskState::kFailed, "it ended by itself");
     });
   }
   if (spec.check) {
-    later(machine, milliseconds(label(spec, "sim.ready"), 200ms), [this, &machine, id] {
+    later(machine, milliseconds(variable(spec, "SIM_READY"), 200ms), [this, &machine, id] {
       Container* running = find(machine, id);
       if (running == nullptr || running->state != Container::kRunning) return;
       change(machine, *running, TaskState::kRunning, Health::kReady, "");
@@ -281,7 +282,7 @@ void SimSource::end(Machine& machine, const TaskId& task, TaskState state, std::
   container->state = Container::kEnded;
   container->status.exit_code = state == TaskState::kFinished ? 0 : state == TaskState::kKilled ? 143 : 1;
   if (state == TaskState::kFinished)
-    container->status.result = label(container->launch.task.spec, "sim.result");
+    container->status.result = variable(container->launch.task.spec, "SIM_RESULT");
   change(machine, *container, state, Health::kUnknown, std::move(message));
 }
 

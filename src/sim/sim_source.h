@@ -18,11 +18,11 @@
 
 namespace headrace::sim {
 
-// Labels of a TaskSpec that say how its container behaves:
-//   sim.app, sim.slot, sim.version   whose life it is (ledger.h)
-//   sim.end = finish | fail          ends by itself, sim.after milliseconds after its start
-//   sim.ready                        milliseconds until its check passes, where it has one
-//   sim.result                       what it says on its last line
+// Variables that say how a container behaves:
+//   SIM_END = finish | fail   ends by itself, SIM_AFTER milliseconds after its start
+//   SIM_READY                 milliseconds until its check passes, where it has one
+//   SIM_RESULT                what it says on its last line
+//   SIM_VERSION               told apart by it (ledger.h)
 struct SourceOptions {
   int agents = 3;
   cluster::Resources each{.cpus = 8, .memory = Bytes::gib(16), .disk = Bytes::gib(200)};

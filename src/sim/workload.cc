@@ -20,14 +20,12 @@ std::optional<Commit> commit_of(Result<Decision<T>> decision) {
 
 }  // namespace
 
-Template Workload::settings(const AppId& app, const std::string& slot) {
+Template Workload::settings() {
   Template made;
   made.task.image = "image";
   made.task.grace = between(random_, 100ms, 5s);
-  made.task.labels = {{"sim.app", app.str()},
-                      {"sim.slot", slot},
-                      {"sim.version", fmt::format("v{}", next_version_++)},
-                      {"sim.ready", fmt::format("{}", random_.below(3000))}};
+  made.task.env = {{"SIM_VERSION", fmt::format("v{}", next_version_++)},
+                   {"SIM_READY", fmt::format("{}", random_.below(3000))}};
   if (random_.chance(0.5))
     made.task.check = cluster::Check{.kind = cluster::CheckKind::kCommand, .command = {"true"}};
   return made;
@@ -35,11 +33,11 @@ Template Workload::settings(const AppId& app, const std::string& slot) {
 
 AppSpec Workload::service(const std::string& name) {
   AppSpec spec{.id = AppId(name)};
-  Service kind{.instances = static_cast<int>(random_.below(5)), .settings = settings(spec.id, "")};
+  Service kind{.instances = static_cast<int>(random_.below(5)), .settings = settings()};
   kind.upgrade = {kShares[random_.below(3)], kShares[random_.below(3)]};
   if (!only_steady && random_.chance(0.1)) {
-    kind.settings.task.labels["sim.end"] = "fail";
-    kind.settings.task.labels["sim.after"] = "700";
+    kind.settings.task.env["SIM_END"] = "fail";
+    kind.settings.task.env["SIM_AFTER"] = "700";
   }
   spec.resources = {.cpus = 0.25, .memory = Bytes::mib(256), .disk = {}};
   spec.backoff = {.initial = 500ms, .factor = 1.5, .maximum = 20s};
@@ -62,8 +60,8 @@ AppSpec Workload::ordinal(const std::string& name, int slots) {
     SlotSpec each{.slot = slot};
     if (random_.chance(0.8)) {
       each.goal = SlotSpec::Goal::kRunning;
-      each.settings = settings(spec.id, fmt::format("{}#{}", name, slot));
-      each.version = each.settings->task.labels.at("sim.version");
+      each.settings = settings();
+      each.version = each.settings->task.env.at("SIM_VERSION");
     }
     kind.slots.push_back(std::move(each));
   }
@@ -79,11 +77,11 @@ AppSpec Workload::ordinal(const std::string& name, int slots) {
 
 AppSpec Workload::run_once(const std::string& name) {
   AppSpec spec{.id = AppId(name)};
-  RunOnce kind{.settings = settings(spec.id, "")};
+  RunOnce kind{.settings = settings()};
   kind.settings.task.check.reset();
-  kind.settings.task.labels["sim.end"] = random_.chance(0.8) ? "finish" : "fail";
-  kind.settings.task.labels["sim.after"] = fmt::format("{}", random_.below(20'000));
-  kind.settings.task.labels["sim.result"] = R"({"rows":1})";
+  kind.settings.task.env["SIM_END"] = random_.chance(0.8) ? "finish" : "fail";
+  kind.settings.task.env["SIM_AFTER"] = fmt::format("{}", random_.below(20'000));
+  kind.settings.task.env["SIM_RESULT"] = R"({"rows":1})";
   if (random_.chance(0.2)) kind.timeout = 10s;
   spec.kind = kind;
   spec.resources = {.cpus = 0.25, .memory = Bytes::mib(128), .disk = {}};
@@ -104,8 +102,8 @@ void Workload::change_slots(const AppSpec& before) {
     SlotSpec& slot = slots[random_.below(slots.size())];
     if (random_.chance(0.75)) {
       slot.goal = SlotSpec::Goal::kRunning;
-      slot.settings = settings(spec.id, fmt::format("{}#{}", spec.id, slot.slot));
-      slot.version = slot.settings->task.labels.at("sim.version");
+      slot.settings = settings();
+      slot.version = slot.settings->task.env.at("SIM_VERSION");
     } else {
       slot = {.slot = slot.slot, .goal = SlotSpec::Goal::kStopped};
     }
@@ -152,7 +150,7 @@ void Workload::act() {
     });
   } else if (what <= 7) {
     AppSpec next = spec;
-    std::get<Service>(next.kind).settings = settings(id, "");
+    std::get<Service>(next.kind).settings = settings();
     world_.put({next});
   } else if (what == 8) {
     world_.request({id}, [&](ProcessManager& manager, Now now) {

@@ -22,7 +22,7 @@ class Workload {
   process::AppSpec run_once(const std::string& name);
 
  private:
-  process::Template settings(const process::AppId& app, const std::string& slot);
+  process::Template settings();
   void change_slots(const process::AppSpec& before);
   void act_until(Monotonic end);
 

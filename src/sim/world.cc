@@ -54,6 +54,7 @@ World::World(WorldOptions options)
                    [this] {
                      trace("", std::string("server up"));
                      check_promises_kept();
+                     if (watch_) watch_->booted();
                      if (kubernetes_) {
                        kubernetes_->connect([this](const Event& event) {
                          trace("<- ", event);
@@ -122,6 +123,18 @@ bool World::request(const std::vector<AppId>& apps, const Decide& decide) {
   return accepted;
 }
 
+bool World::request_environment(const DecideEnvironment& decide, std::function<void()> answered) {
+  ++counts_.requests;
+  const auto decided = [&](server::Managers& managers, Now now) -> SimServer::Decided {
+    auto commit = decide(managers.environment(), now);
+    if (!commit) return std::nullopt;
+    return std::move(*commit);
+  };
+  const bool accepted = server_.ask(decided, std::move(answered));
+  if (!accepted) ++counts_.refused;
+  return accepted;
+}
+
 bool World::put(std::vector<AppSpec> specs) {
   std::vector<AppId> ids;
   for (const AppSpec& spec : specs) ids.push_back(spec.id);
@@ -183,6 +196,13 @@ void World::check_promises_kept() {
 // ---- Time and faults -----------------------------------------------------------------------------
 
 void World::run_for(Duration time) {
+  if (watch_ && time > 1s) {
+    for (Duration passed{}; passed < time; passed += 1s) {
+      run_for(std::min<Duration>(1s, time - passed));
+      if (server_.is_up()) watch_->every_second();
+    }
+    return;
+  }
   const Monotonic end = queue_.time() + time;
   while (queue_.step(end)) {
     if (frozen_ && *frozen_ != std::pair(counts_.starts, counts_.ends)) {
@@ -282,7 +302,7 @@ void World::observe(const server::Managers& managers, const server::Touched& tou
   for (const AppId& id : touched.apps) {
     if (const auto view = managers.process().app(id)) {
       trace("   ", *view);
-      check_minimum(*view);
+      check_minimum(managers.process(), *view);
     } else {
       seen_.erase(id);
     }
@@ -291,7 +311,7 @@ void World::observe(const server::Managers& managers, const server::Touched& tou
 
 // Promise 3, second half: no ready instance of a service is given up by our own action where that leaves
 // fewer than the declared minimum.
-void World::check_minimum(const AppView& app) {
+void World::check_minimum(const process::ProcessManager& manager, const AppView& app) {
   std::set<process::InstanceId> ready;
   std::set<process::InstanceId> given_up;
   for (const InstanceView& each : app.instances) {
@@ -301,7 +321,9 @@ void World::check_minimum(const AppView& app) {
     if (each.goal == process::Goal::kGone && well) given_up.insert(each.id);
   }
   const auto* service = std::get_if<process::Service>(&app.spec->kind);
-  if (service != nullptr && !removing_.contains(app.id) && !perhaps_removing_.contains(app.id)) {
+  const bool leaves =
+      removing_.contains(app.id) || perhaps_removing_.contains(app.id) || is_leaving(manager, app.id);
+  if (service != nullptr && !leaves) {
     const auto least = static_cast<std::size_t>(
         std::ceil(service->instances * service->upgrade.minimum_health_capacity - 1e-9));
     for (const process::InstanceId& id : seen_[app.id].ready) {
@@ -327,7 +349,7 @@ std::optional<std::string> World::unsettled_app(const AppSpec& spec, const AppVi
   };
   if (const auto* service = std::get_if<process::Service>(&spec.kind)) {
     const TaskSpec& wanted = service->settings.task;
-    if (label(wanted, "sim.end") == "fail") {
+    if (variable(wanted, "SIM_END") == "fail") {
       for (const InstanceView& each : app.instances) {
         if (!each.ready && !each.state && !each.cause) return "does not say why it waits";
       }
@@ -338,7 +360,7 @@ std::optional<std::string> World::unsettled_app(const AppSpec& spec, const AppVi
       return fmt::format("runs {} times, {} wanted", running.size(), service->instances);
     }
     for (const Life* life : running) {
-      if (life->version != label(wanted, "sim.version")) return "runs an earlier version";
+      if (life->version != variable(wanted, "SIM_VERSION")) return "runs an earlier version";
     }
     if (app.instances.size() != running.size()) return "has instances that do not run";
     for (const InstanceView& each : app.instances) {
@@ -352,7 +374,7 @@ std::optional<std::string> World::unsettled_app(const AppSpec& spec, const AppVi
       if (wanted->goal == process::SlotSpec::Goal::kRunning) {
         if (needs_person(each)) continue;
         if (mine.size() != 1 || !each.ready) return fmt::format("slot {} does not run", *each.slot);
-        if (mine.front()->version != label(wanted->settings->task, "sim.version")) {
+        if (mine.front()->version != variable(wanted->settings->task, "SIM_VERSION")) {
           return fmt::format("slot {} runs an earlier version", *each.slot);
         }
       } else {
@@ -374,6 +396,7 @@ std::optional<std::string> World::unsettled() const {
   std::set<TaskId> known;
   for (const AppView& app : process().apps()) {
     for (const InstanceView& each : app.instances) known.insert(each.task);
+    if (process::ProcessManager::is_environment_path(app.id)) continue;
     const auto promise = promises_.find(app.id);
     if (promise == promises_.end() || !promise->second.acknowledged) {
       return fmt::format("{} is still there", app.id);
@@ -390,7 +413,7 @@ std::optional<std::string> World::unsettled() const {
     if (!app) throw Violation(fmt::format("{} was wished and is not there", id));
     if (auto why = unsettled_app(*promise.acknowledged, *app)) return fmt::format("{} {}", id, *why);
   }
-  return std::nullopt;
+  return watch_ ? watch_->unsettled() : std::nullopt;
 }
 
 void World::settle(Duration limit) {
@@ -419,6 +442,10 @@ void World::remove_everything() {
     run_for(10s);
   }
   settle();
+  expect_nothing_left();
+}
+
+void World::expect_nothing_left() {
   run_for(2min);  // acknowledgements and repetitions under way
   for (const char* table : {"gangs", "claims", "tasks", "process.instances", "process.apps"}) {
     for (const Entry& entry : *store_.scan(table)) {

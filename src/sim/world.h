@@ -38,6 +38,16 @@ class World {
   using Decide = std::function<std::optional<process::Commit>(process::ProcessManager&, Now)>;
   bool request(const std::vector<process::AppId>& apps, const Decide& decide);
   bool put(std::vector<process::AppSpec> specs);
+  // A request about environments; `answered` runs when the user gets the answer.
+  using DecideEnvironment =
+      std::function<std::optional<environment::Commit>(environment::EnvironmentManager&, Now)>;
+  bool request_environment(const DecideEnvironment& decide, std::function<void()> answered);
+  // Further promises: checked after every start of the server, every second, and before a world is settled.
+  struct Watch {
+    std::function<void()> booted, every_second;
+    std::function<std::optional<std::string>()> unsettled;
+  };
+  void watch(Watch watch) { watch_ = std::move(watch); }
   bool remove(std::vector<process::AppId> apps, cluster::Volumes volumes);
 
   void run_for(Duration time);
@@ -49,6 +59,7 @@ class World {
   void settle(Duration limit = std::chrono::minutes(30));
   // Removes every app with its volumes; then nothing may be left anywhere.
   void remove_everything();
+  void expect_nothing_left();
 
   EventQueue& queue() { return queue_; }
   Random& random() { return random_; }
@@ -58,6 +69,7 @@ class World {
   const Ledger& ledger() const { return ledger_; }
   const Counts& counts() const { return counts_; }
   const process::ProcessManager& process() const { return server_.managers().process(); }
+  const environment::EnvironmentManager& environments() const { return server_.managers().environment(); }
   // What users were answered last, and may rely on.
   std::vector<process::AppId> wished() const;
   void user_killed(const process::InstanceId& instance) { user_killed_.insert(instance); }
@@ -80,7 +92,7 @@ class World {
   void begin_faults();
   void check_promises_kept();
   void observe(const server::Managers& managers, const server::Touched& touched);
-  void check_minimum(const process::AppView& app);
+  void check_minimum(const process::ProcessManager& manager, const process::AppView& app);
   std::optional<std::string> unsettled() const;
   std::optional<std::string> unsettled_app(const process::AppSpec& spec, const process::AppView& app) const;
   std::optional<int> some_agent(bool reachable);
@@ -101,6 +113,7 @@ class World {
   std::map<process::AppId, Promise> promises_;
   std::set<process::AppId> removing_, perhaps_removing_;
   std::uint64_t next_request_ = 1;
+  std::optional<Watch> watch_;
   std::map<process::AppId, Seen> seen_;
   std::set<process::InstanceId> user_killed_;
   std::optional<std::pair<std::uint64_t, std::uint64_t>> frozen_;  // starts and ends

@@ -108,11 +108,11 @@ TEST(World, AServiceRunsThroughAnUpgradeWithoutFaults) {
   process::AppSpec web = users.service("/web");
   auto& kind = std::get<process::Service>(web.kind);
   kind.instances = 3;
-  kind.settings.task.labels.erase("sim.end");
+  kind.settings.task.env.erase("SIM_END");
   ASSERT_TRUE(world.put({web}));
   world.settle(2min);
   EXPECT_EQ(world.ledger().living().size(), 3u);
-  kind.settings.task.labels["sim.version"] = "second";
+  kind.settings.task.env["SIM_VERSION"] = "second";
   ASSERT_TRUE(world.put({web}));
   world.settle(5min);
   for (const auto& [id, each] : world.ledger().living()) EXPECT_EQ(each.version, "second");
