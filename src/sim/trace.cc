@@ -103,4 +103,19 @@ std::string line_of(const process::AppView& app) {
   return text;
 }
 
+std::string line_of(const environment::EnvironmentView& view) {
+  return fmt::format("environment {} {} generation {} {}", view.name, view.status, view.generation,
+                     view.cause ? view.cause->sentence : "");
+}
+
+std::string line_of(const environment::OperationView& operation) {
+  std::string text = fmt::format("operation {} {} {} {}", operation.id, operation.kind, operation.environment,
+                                 word_of(operation.state));
+  for (const environment::StepView& step : operation.steps) {
+    text += fmt::format("\n{:11}  {}: {} {}", "", step.id, word_of(step.state),
+                        step.cause ? step.cause->sentence : "");
+  }
+  return text;
+}
+
 }  // namespace headrace::sim

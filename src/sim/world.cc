@@ -299,6 +299,13 @@ void World::calm_down() {
 // ---- What must hold at every turn ----------------------------------------------------------------
 
 void World::observe(const server::Managers& managers, const server::Touched& touched) {
+  if (touched.environments && options_.trace) {
+    for (const auto& each : managers.environment().environments()) trace("   ", each);
+    for (const auto& each : managers.environment().operations()) {
+      if (each.state == environment::StepState::kRunning || each.ended == queue_.now().wall)
+        trace("   ", each);
+    }
+  }
   for (const AppId& id : touched.apps) {
     if (const auto view = managers.process().app(id)) {
       trace("   ", *view);
