@@ -434,6 +434,8 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   const bool is_inspection = record.kind() == "command" && !live.wanted;
   if (!is_inspection) live.record.clear_failure();
   if (failure && !is_inspection) *live.record.mutable_failure() = to_record(*failure);
+  // What it had begun stays half done: the environment does not run as wished until the next change.
+  if (verdict == StepState::kCancelled && !is_inspection) *live.record.mutable_failure() = record.cause();
   if (verdict == StepState::kDone && live.wanted) {
     live.current = std::move(live.wanted);
     live.wanted.reset();
