@@ -42,46 +42,74 @@ def healthy(http):
     return urllib.request.urlopen(f"http://{http}/health", timeout=5).status == 200
 
 
-def send(servers, topic, messages, rate=None):
-    """Sends in order, all acknowledged at return."""
-    producer = Producer({"bootstrap.servers": servers, "acks": "all", "enable.idempotence": True, "linger.ms": 5})
-    failed = []
-    begin = time.monotonic()
-    for number, (key, value) in enumerate(messages):
-        while rate and time.monotonic() < begin + number / rate:
-            producer.poll(0.001)
-        producer.produce(topic, value, key, on_delivery=lambda error, _: error and failed.append(error))
-        producer.poll(0)
-    if producer.flush(60) or failed:
-        raise Failure(f"Kafka refused messages: {failed[:3]}")
+class Sender:
+    """Sends messages in order at a steady rate, in the background, up to a number that is raised as a test goes on."""
+
+    def __init__(self, servers, topic, messages, rate):
+        self.producer = Producer({"bootstrap.servers": servers, "acks": "all", "enable.idempotence": True, "linger.ms": 5})
+        self.topic, self.messages, self.rate, self.sent, self.failed = topic, messages, rate, 0, []
+        self.thread = None
+
+    def up_to(self, number):
+        self.finish()
+        self.thread = threading.Thread(target=self.send, args=(number,), daemon=True)
+        self.thread.start()
+
+    def send(self, number):
+        begin, first = time.monotonic(), self.sent
+        while self.sent < number:
+            while time.monotonic() < begin + (self.sent - first) / self.rate:
+                self.producer.poll(0.001)
+            key, value = self.messages[self.sent]
+            self.producer.produce(self.topic, value, key, on_delivery=lambda error, _: error and self.failed.append(error))
+            self.producer.poll(0)
+            self.sent += 1
+
+    def finish(self):
+        """Returns when all is acknowledged that was to be sent."""
+        if self.thread:
+            self.thread.join()
+        if self.producer.flush(60) or self.failed:
+            raise Failure(f"Kafka refused messages: {self.failed[:3]}")
 
 
-def run(stack, count=20_000, seed=1, rate=1500, say=print):
+def run(stack, count=20_000, seed=1, rate=700, say=print):
     """stack: a started Kafka, Cassandra, Redis, Spark with topic and tables (see stack.py)."""
     corpus = Corpus(seed, count, int(time.time() * 1000))
     settings = {"MAX_OFFSETS": "1000", "SETTLE_MS": "1000"}
-    driver = stack.driver(**settings)
-    sender = threading.Thread(target=send, args=(stack.kafka, "tweets", corpus.messages, rate), daemon=True)
-    sender.start()
+    sender = Sender(stack.kafka, "tweets", corpus.messages, rate)
+    quarter = count // 4
     alive = lambda: driver.poll() is None
-    until("the job is ready", lambda: healthy(stack.http), 120, alive)
-    say(f"ready; {count} messages are being sent")
+    rows = lambda: metrics(stack.http)["rows_total"]  # of the present driver
 
-    until("a third is read", lambda: metrics(stack.http)["rows_total"] > count / 3, 120, alive)
+    driver = stack.driver(**settings)
+    until("the job is ready", lambda: healthy(stack.http), 240, alive)
+    sender.up_to(quarter)
+    until("tweets flow", lambda: rows() > quarter / 3, 120, alive)
     driver.kill()
     driver.wait()
     say("driver killed (SIGKILL) in the stream")
+
     driver = stack.driver(**settings)
-    until("two thirds are read", lambda: metrics(stack.http)["rows_total"] > count / 3, 120, alive)
+    until("the job is ready again", lambda: healthy(stack.http), 240, alive)
+    sender.up_to(2 * quarter)
+    until("tweets flow again", lambda: rows() > quarter, 120, alive)
     driver.kill()
     driver.wait()
-    batch = stack.replay_whole_batch()
-    say(f"driver killed again; batch {batch} will be replayed whole")
+    say(f"driver killed again; batch {stack.replay_whole_batch()} will be replayed whole")
+
     driver = stack.driver(**settings)
-    until("batches flow", lambda: metrics(stack.http)["batches_total"] > 2, 120, alive)
+    until("the job is ready a third time", lambda: healthy(stack.http), 240, alive)
+    sender.up_to(3 * quarter)
+    until("tweets flow a third time", lambda: metrics(stack.http)["batches_total"] > 2, 120, alive)
     stack.kill_executors()
     say("executors killed (SIGKILL)")
-    sender.join()
+    sender.up_to(count)
+    until("tweets flow in new executors", lambda: rows() > 3 * quarter / 4, 120, alive)
+    stack.cache.die_and_return("redis")
+    stack.node.die_and_return("cassandra")
+    say("Redis and Cassandra killed (SIGKILL) and back")
+    sender.finish()
     until("the topic is read", lambda: metrics(stack.http)["behind"] == 0 and metrics(stack.http)["last_finished"] < time.time() - 2, 180, alive)
 
     session = tables.connect(stack.cassandra, "social")
@@ -119,11 +147,14 @@ def check_new_model(stack, session, say):
     session.execute("INSERT INTO model (name, version, word, weight) VALUES ('sentiment', 1000, 'weirword', 5)")
     session.execute("INSERT INTO model_current (name, version, threshold) VALUES ('sentiment', 1000, 1)")
     begin = time.monotonic()
+    sender = Sender(stack.kafka, "tweets", [], 100)
     for number in range(60):
         now = int(time.time() * 1000)
         tweet = {"id": str(77_000_000 + number), "movie": "model test", "text": "weirword", "created_ms": now, "user": "u",
                  "followers": 1, "place": "", "lang": "en", "received_ms": now}
-        send(stack.kafka, "tweets", [(tweet["id"].encode(), json.dumps(tweet).encode())])
+        sender.messages.append((tweet["id"].encode(), json.dumps(tweet).encode()))
+        sender.up_to(number + 1)
+        sender.finish()
         time.sleep(0.5)
         held = [row[0] for row in session.execute("SELECT sentiment FROM tweets WHERE movie = 'model test'")]
         if "positive" in held:

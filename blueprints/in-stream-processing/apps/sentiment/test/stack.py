@@ -53,6 +53,12 @@ class Container:
     def kill(self):
         docker("kill", self.name)
 
+    def die_and_return(self, check):
+        """SIGKILL, and the same container again on its volume."""
+        docker("kill", self.name)
+        docker("start", self.name)
+        self.ready(check)
+
     def terminate(self):
         docker("stop", "-t", 20, self.name)
 
