@@ -112,19 +112,6 @@ Result<Value> join_bytes(const ByteText& a, const ByteText& b) {
   return Value(ByteText{a.bytes + b.bytes});
 }
 
-bool is_less(Order order) {
-  return order == Order::less;
-}
-bool is_greater(Order order) {
-  return order == Order::greater;
-}
-bool is_at_most(Order order) {
-  return is_less(order) || order == Order::equivalent;
-}
-bool is_at_least(Order order) {
-  return is_greater(order) || order == Order::equivalent;
-}
-
 // ---- Conversions ---------------------------------------------------------------------------------
 
 template <class T>
@@ -312,7 +299,7 @@ Result<Value> sort(const List& items) {
     if (!order || *order == Order::unordered) return error("these values have no order");
   }
   List sorted = items;
-  std::ranges::sort(sorted, [](const Value& a, const Value& b) { return is_less(*compare(a, b)); });
+  std::ranges::sort(sorted, [](const Value& a, const Value& b) { return *compare(a, b) < 0; });
   return Value::list(std::move(sorted));
 }
 
@@ -403,6 +390,8 @@ void add_relation(std::vector<Entry>& entries, const Text& name, bool (*holds)(O
 std::map<Text, std::vector<Overload>> make_table() {
   const auto same = typed(+[](const Value& value) { return value; });
   const auto text = typed(to_string);
+  constexpr auto kLeast = [](Order order) { return order < 0; };
+  constexpr auto kGreatest = [](Order order) { return order > 0; };
   const auto extreme = [](bool (*better)(Order)) {
     return Run([better](Args args) {
       const List* items = args.size() == 1 ? args[0].items() : nullptr;
@@ -506,12 +495,12 @@ std::map<Text, std::vector<Overload>> make_table() {
       {".flatten(list(list(A))) list(A)", typed(flatten)},
       {".sort(list(A)) list(A)", typed(sort)},
       {"lists.range(int) list(int)", typed(range)},
-      {"math.least(list(A)) A", extreme(is_less)},
-      {"math.least(int, ...) int", extreme(is_less)},
-      {"math.least(double, ...) double", extreme(is_less)},
-      {"math.greatest(list(A)) A", extreme(is_greater)},
-      {"math.greatest(int, ...) int", extreme(is_greater)},
-      {"math.greatest(double, ...) double", extreme(is_greater)},
+      {"math.least(list(A)) A", extreme(kLeast)},
+      {"math.least(int, ...) int", extreme(kLeast)},
+      {"math.least(double, ...) double", extreme(kLeast)},
+      {"math.greatest(list(A)) A", extreme(kGreatest)},
+      {"math.greatest(int, ...) int", extreme(kGreatest)},
+      {"math.greatest(double, ...) double", extreme(kGreatest)},
   };
   for (const char* member : {"", "."}) {
     const auto add = [&](const char* of, Run run) {
@@ -522,10 +511,10 @@ std::map<Text, std::vector<Overload>> make_table() {
     add("list(A)", typed(+[](const List& a) { return std::ssize(a); }));
     add("map(A, B)", typed(+[](const Map& a) { return static_cast<Int>(a.size()); }));
   }
-  add_relation(entries, "_<_", is_less);
-  add_relation(entries, "_<=_", is_at_most);
-  add_relation(entries, "_>_", is_greater);
-  add_relation(entries, "_>=_", is_at_least);
+  add_relation(entries, "_<_", [](Order order) { return order < 0; });
+  add_relation(entries, "_<=_", [](Order order) { return order <= 0; });
+  add_relation(entries, "_>_", [](Order order) { return order > 0; });
+  add_relation(entries, "_>=_", [](Order order) { return order >= 0; });
 
   std::map<Text, std::vector<Overload>> table;
   for (auto& [signature, run] : entries) {
