@@ -39,6 +39,9 @@ TEST(Promises, HoldOnAClusterWithoutOffers) {
 TEST(Promises, HoldWhenThereIsNotRoomForAll) {
   run_seeds("scarce", 4000, 40);
 }
+TEST(Promises, PlansChangeNothingAndOperationsEndByTheirDeadlineAndEnvironmentsReachTheirWish) {
+  run_seeds("environments", 6000, 25);
+}
 TEST(Promises, RestartingTheServerRestartsNoTask) {
   run_seeds("restarts", 5000, 40);
 }
