@@ -32,6 +32,7 @@ browser: images
 	@python3 tests/e2e/platform.py --browser
 parts: images
 	@tools/install test
+	@tools/build release tweet_source_test
 	@blueprints/in-stream-processing/images/test
 	@blueprints/in-stream-processing/apps/sentiment/integration-test
 	@blueprints/in-stream-processing/apps/tweet-source/kafka-test
@@ -42,7 +43,7 @@ build:
 images: build
 	@tools/install docker platform
 	@tools/dockerd
-	@tools/build release all
+	@tools/build release programs
 	@blueprints/images/build
 conformance:
 	@tools/install build
