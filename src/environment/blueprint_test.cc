@@ -344,7 +344,7 @@ TEST(Blueprint, AStepIsOfExactlyOneKind) {
 
 TEST(Blueprint, EveryShippedOneLoads) {
   namespace fs = std::filesystem;
-  const fs::path root = fs::path(__FILE__).parent_path() / "../../blueprints";
+  const fs::path root = BLUEPRINTS;
   for (const char* name : {"hello", "in-stream-processing"}) {
     Files source;
     for (const fs::path& folder : {root / name, root / name / "components"}) {

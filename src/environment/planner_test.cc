@@ -22,7 +22,7 @@ using Files = std::map<std::string, std::string>;
 // A blueprint of the source tree.
 Files shipped(const std::string& name) {
   namespace fs = std::filesystem;
-  const fs::path root = fs::path(__FILE__).parent_path() / "../../blueprints" / name;
+  const fs::path root = fs::path(BLUEPRINTS) / name;
   Files files;
   for (const fs::path& folder : {root, root / "components"}) {
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -87,6 +87,22 @@ struct World {
   google::protobuf::Map<std::string, std::string> generated;
   Apps apps;
 };
+
+TEST(Render, ReplacementsOnFixedPortsComeOneAfterTheOtherAndOthersBeforeTheOldOnesGo) {
+  const auto upgrade = [](const std::string& port, int count) {
+    const World world(
+        {{"blueprint.yaml",
+          "blueprint: b\nversion: 1.0.0\nimages: { i: i }\ncomponents: { web: {} }\n"},
+         {"components/web.yaml", "component: web\nversion: 1.0.0\nservices:\n  s: { image: i, count: " +
+                                     std::to_string(count) + ", ports: " + port + " }\n"}});
+    const Component& web = world.blueprint->components.front();
+    const auto rendered = render_service(world.state(), web, web.services.front(), SlotGoal::kRunning);
+    return std::get<process::Service>(rendered->spec->kind).upgrade;
+  };
+  EXPECT_EQ(upgrade("{ http: { kind: fixed } }", 1), (process::UpgradeStrategy{0, 0}));
+  EXPECT_EQ(upgrade("{ http: { kind: fixed } }", 4), (process::UpgradeStrategy{0.75, 0}));
+  EXPECT_EQ(upgrade("[http]", 1), process::UpgradeStrategy{});
+}
 
 // "step <- what it needs"
 std::vector<std::string> lines_of(const std::vector<records::Step>& steps) {

@@ -189,6 +189,15 @@ Result<int> count_of(const State& state, const Component& component, const Servi
   return static_cast<int>(*count);
 }
 
+// A fixed port is free on an agent only once the instance that held it has ended: one after the other makes
+// room for its replacement. Otherwise the new ones are ready before the old ones go.
+process::UpgradeStrategy upgrade_of(const Service& service, int count) {
+  const bool is_fixed = std::ranges::any_of(
+      service.ports, [](const Port& port) { return port.kind == process::PortKind::kFixed; });
+  if (!is_fixed || count == 0) return {};
+  return {.minimum_health_capacity = (count - 1.0) / count, .maximum_over_capacity = 0};
+}
+
 Result<Rendered> render_service(const State& state, const Component& component, const Service& service,
                                 SlotGoal goal, std::optional<int> wanted) {
   int count = wanted.value_or(0);
@@ -211,7 +220,8 @@ Result<Rendered> render_service(const State& state, const Component& component, 
     TRY(spec.kind, render_slots(state, component, service, goal, count, waits_for));
   } else {
     TRY(cluster::TaskSpec task, render_task(state, component, service, renderer));
-    spec.kind = process::Service{.instances = count, .settings = {std::move(task)}};
+    spec.kind = process::Service{
+        .instances = count, .settings = {std::move(task)}, .upgrade = upgrade_of(service, count)};
   }
   if (waits_for.empty()) waits_for = renderer.waits_for();
   if (!waits_for.empty()) return Rendered{std::nullopt, std::move(waits_for)};
