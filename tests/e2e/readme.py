@@ -118,7 +118,11 @@ def a_parameter_is_changed_as_written(text):
 
 
 def explain_runs_as_written(text):
-    expect("nothing waits" in shell(text), "nothing waits")
+    told = []
+    try:
+        wait(lambda: "nothing waits" in (told.append(shell(text)) or told[-1]), 60, "nothing to wait for")
+    except Failed as failure:
+        raise Failed(f"{failure}; the last words:\n{told[-1]}") from None
 
 
 def hello_runs_as_written(text):
