@@ -233,15 +233,6 @@ void describe(const process::AppSpec& before, const process::AppSpec& after, con
   }
 }
 
-// Equal but for the number of instances.
-bool only_count_differs(process::AppSpec before, const process::AppSpec& after) {
-  auto* from = std::get_if<process::Service>(&before.kind);
-  const auto* to = std::get_if<process::Service>(&after.kind);
-  if (!from || !to) return false;
-  from->instances = to->instances;
-  return before == after;
-}
-
 // Compares one service under both generations, with the same placed values; adds its step where it changes.
 Status compare_service(const State& current, const State& wanted, const Component& before,
                        const Component& after, const Service& service, Change& change,
@@ -290,7 +281,7 @@ Status compare_service(const State& current, const State& wanted, const Componen
          {}});
     return {};
   }
-  const bool scales = only_count_differs(from, *to.spec);
+  const bool scales = process::runs_the_same(from, *to.spec);
   describe(from, *to.spec, place, scales ? "scale" : "replace", change);
   start(scales ? fmt::format("scale from {} to {}", wanted_instances(from), count)
                : fmt::format("replace {}, rolling", instances_text(count)));

@@ -178,6 +178,17 @@ TEST(Planner, MoreOfAStatelessServiceIsAScaleAndNothingElse) {
               ElementsAre("parameters.webs: ", "components.web.services.web.count: scale"));
 }
 
+TEST(Planner, MoreOfAServiceOnFixedPortsIsAScaleToo) {
+  Files files = shipped("hello");
+  std::string& web = files.at("components/web.yaml");
+  web.replace(web.find("ports: [http]"), std::string_view("ports: [http]").size(),
+              "ports: { http: { kind: fixed } }");
+  World before(files);
+  before.run_all();
+  const Change change = change_of(before, World(files, {{"webs", "3"}}));
+  EXPECT_EQ(change.steps.front().action(), "scale from 1 to 3");
+}
+
 TEST(Planner, ADifferenceOfTheEnvironmentIsNamedAndReplaces) {
   World before(shipped("hello"));
   before.run_all();

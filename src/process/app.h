@@ -116,6 +116,17 @@ struct AppSpec {
   bool operator==(const AppSpec&) const = default;
 };
 
+// Whether at most the number of instances and the way of replacing them differ: no task has to be restarted.
+inline bool runs_the_same(AppSpec before, const AppSpec& after) {
+  auto* was = std::get_if<Service>(&before.kind);
+  const auto* is = std::get_if<Service>(&after.kind);
+  if (was && is) {
+    was->instances = is->instances;
+    was->upgrade = is->upgrade;
+  }
+  return before == after;
+}
+
 // Who owns an app and on whose behalf a call comes (design rule 7).
 struct Owner {
   std::string environment;  // empty: a user of /v2

@@ -14,16 +14,6 @@ bool is_chosen_by_us(const PortSpec& port) {
   return port.kind == PortKind::kFixed && !port.number;
 }
 
-// The same but for the number of instances: nothing has to be restarted.
-bool differ_only_in_instances(const AppSpec& before, const AppSpec& after) {
-  const auto* was = std::get_if<Service>(&before.kind);
-  const auto* is = std::get_if<Service>(&after.kind);
-  if (!was || !is || was->instances == is->instances) return false;
-  AppSpec same = after;
-  std::get<Service>(same.kind).instances = was->instances;
-  return same == before;
-}
-
 bool same_wants(const AppSpec& a, const AppSpec& b) {
   return a.resources == b.resources && a.ports == b.ports;
 }
@@ -338,7 +328,7 @@ void Manager::create(AppSpec spec, Wall version_at) {
 
 // Returns Marathon's word for what has to be done.
 std::string Manager::change(App& app, AppSpec spec, Wall version_at) {
-  const bool scales = spec == *app.spec || differ_only_in_instances(*app.spec, spec);
+  const bool scales = runs_the_same(*app.spec, spec);
   const bool new_wants = !same_wants(*app.spec, spec);
   const bool new_claims = new_wants || spec.constraints != app.spec->constraints;
   app.spec = std::move(spec);

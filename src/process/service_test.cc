@@ -56,6 +56,17 @@ TEST(Service, ScalingUpAndDownLeavesTheOthersAlone) {
   EXPECT_EQ(world.view("/web").instances.size(), 2u);
 }
 
+TEST(Service, AnotherWayOfReplacingRestartsNothing) {
+  World world;
+  ASSERT_TRUE(world.put({service("/web", 2)}));
+  const auto before = world.cluster.live();
+  AppSpec spec = service("/web", 3);
+  std::get<Service>(spec.kind).upgrade = {.minimum_health_capacity = 0.5, .maximum_over_capacity = 0};
+  ASSERT_TRUE(world.put({spec}));
+  EXPECT_EQ(world.ready("/web"), 3);
+  EXPECT_TRUE(std::ranges::includes(world.cluster.live(), before)) << "none was replaced";
+}
+
 TEST(Service, ARollingReplacementNeverFallsBelowItsMinimum) {
   World world;
   AppSpec spec = service("/web", 4);
