@@ -91,8 +91,7 @@ struct World {
 TEST(Render, ReplacementsOnFixedPortsComeOneAfterTheOtherAndOthersBeforeTheOldOnesGo) {
   const auto upgrade = [](const std::string& port, int count) {
     const World world(
-        {{"blueprint.yaml",
-          "blueprint: b\nversion: 1.0.0\nimages: { i: i }\ncomponents: { web: {} }\n"},
+        {{"blueprint.yaml", "blueprint: b\nversion: 1.0.0\nimages: { i: i }\ncomponents: { web: {} }\n"},
          {"components/web.yaml", "component: web\nversion: 1.0.0\nservices:\n  s: { image: i, count: " +
                                      std::to_string(count) + ", ports: " + port + " }\n"}});
     const Component& web = world.blueprint->components.front();
