@@ -1,5 +1,6 @@
 """Tests of the image build's decisions, without a Docker Engine: python3 blueprints/images/build_test.py"""
 
+import fcntl
 import importlib.machinery
 import importlib.util
 import os
@@ -26,6 +27,7 @@ class Repository(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         build.ROOT = pathlib.Path(self.folder.name)
         build.BUILD = build.ROOT / "build"
+        build.WORK = build.BUILD / "images"
         build.own_sources = lambda: {".list": "deb mirror bookworm main"}
         self.write("blueprints/images/base/packages", "tini  # init\n\n")
         self.write("blueprints/images/jvm-base/packages", "jre\n")
@@ -86,6 +88,21 @@ class Repository(unittest.TestCase):
         self.write("blueprints/isp/images/other/base", "kafka")
         with self.assertRaisesRegex(build.Failure, "stands on itself"):
             self.images()
+
+    def test_what_another_build_has_made_meanwhile_is_not_built_again(self):
+        images = list(self.images().values())
+        made, lock = [], build.WORK / "lock"
+        build.WORK.mkdir(parents=True)
+        build.stage_of = lambda image: None
+        build.build = lambda image, staged, base_ready: made.append(image.name)
+        # The other build holds the lock and ends once this one is seen to wait, with all but kafka there.
+        other = open(lock, "w")
+        fcntl.flock(other, fcntl.LOCK_EX)
+        build.say = lambda text: other.close()
+        build.present_tags = lambda asked: {image.tag: "id" for image in asked if image.name != "i-kafka"}
+        failures = []
+        build.build_all(images, images, failures)
+        self.assertEqual((made, failures), (["i-kafka"], []))
 
     def test_natives_of_foreign_systems_are_left_out(self):
         for name in ("netty-transport-native-epoll-4.2.13-linux-aarch_64.jar", "netty-kqueue-4.1-osx-x86_64.jar",
