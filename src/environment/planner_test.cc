@@ -156,7 +156,7 @@ TEST(Planner, ThePlatformStartsInTheOrderOfItsBindingsOnly) {
   EXPECT_EQ(needs.at("sentiment: place"),
             (Set{"topics: ready", "schema: ready", "redis: ready", "spark: ready"}));
   EXPECT_EQ(needs.at("tweet-source/source: start"), (Set{"x-replay: ready", "topics: ready"}));
-  EXPECT_EQ(needs.at("dashboard/web: start"), Set{"schema: ready"});
+  EXPECT_EQ(needs.at("dashboard/web: start"), (Set{"schema: ready", "x-replay: ready"}));
 }
 
 TEST(Planner, WhatRunsAsWantedIsLeftOut) {
