@@ -19,11 +19,6 @@ std::int64_t wall_ms() {
       .count();
 }
 
-std::string time_text(std::int64_t ms) {
-  // Seconds only: all that X takes everywhere.
-  return to_rfc3339(Wall(Duration(ms / 1000 * 1000)));
-}
-
 // Until a rate limit ends, at least a second and at most its window.
 milliseconds until_reset(std::int64_t reset_s) {
   return std::clamp(milliseconds(reset_s * 1000 - wall_ms()), milliseconds(1'000), milliseconds(900'000));
@@ -135,7 +130,6 @@ void Source::opened() {
   open_since_ = steady_clock::now();
   const bool first = !opened_before_;
   opened_before_ = true;
-  std::string start_time;
   std::uint64_t since = 0;
   bool wanted = true;
   if (newest_id_ > 0) {
@@ -144,25 +138,30 @@ void Source::opened() {
     const std::string& asked = options_.search_since;
     wanted = !asked.empty();
     if (const auto duration = parse_duration(asked))
-      start_time = time_text(wall_ms() - duration->count());
-    else if (asked != "all")
-      start_time = asked;
+      since = id_at(wall_ms() - duration->count());
+    else if (const auto time = parse_rfc3339(asked))
+      since = id_at(time->time_since_epoch().count());
   } else {
     // Nothing was seen yet: whatever was published while we were away is younger than the start.
-    start_time = time_text(wall_ms() - options_.restart_overlap.count());
+    since = id_at(wall_ms() - options_.restart_overlap.count());
   }
   reach_back_ = options_.overlap;
   {
     std::lock_guard lock(mutex_);
     connected_ = true;
     was_ready_ = was_ready_ || producer_.is_connected();
+    const auto now = steady_clock::now();
     for (std::size_t movie = 0; wanted && movie < options_.movies.size(); ++movie) {
-      const auto now = steady_clock::now();
-      gaps_.push_back({movie, since, start_time, now});
+      const auto waiting = std::ranges::find_if(
+          gaps_, [&](const Gap& gap) { return gap.movie == movie && !gap.begun && gap.due <= now; });
+      if (waiting != gaps_.end())
+        waiting->since_id = std::min(waiting->since_id, since);
+      else
+        gaps_.push_back({movie, since});
       // The last seconds before the opening are found only when X has indexed them.
       const std::int64_t young = wall_ms() - options_.search_lag.count() - options_.overlap.count();
       if (options_.search_lag.count() > 0)
-        gaps_.push_back({movie, std::max(since, id_at(young)), "", now + options_.search_lag});
+        gaps_.push_back({movie, std::max(since, id_at(young)), now + options_.search_lag});
     }
   }
   changed_.notify_all();
@@ -197,77 +196,76 @@ bool Source::take_line(std::string_view line) {
 // --- the searches -------------------------------------------------------------------------------------
 
 void Source::search_gaps() {
+  Backoff backoff(options_.backoff_scale);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto now = steady_clock::now();
-    const auto ripe = std::ranges::min_element(gaps_, {}, &Gap::not_before);
-    if (ripe == gaps_.end() || ripe->not_before > now) {
-      if (ripe == gaps_.end())
+    // A movie's next gap waits for the one begun.
+    const auto can_go = [&](const Gap& gap) {
+      return gap.due <= now && (gap.begun || std::ranges::none_of(gaps_, [&](const Gap& other) {
+                                  return other.begun && other.movie == gap.movie;
+                                }));
+    };
+    const auto gap = std::ranges::find_if(gaps_, can_go);
+    if (gap == gaps_.end()) {
+      if (gaps_.empty())
         changed_.wait(lock);
       else
-        changed_.wait_until(lock, ripe->not_before);
+        changed_.wait_until(lock, std::ranges::min_element(gaps_, {}, &Gap::due)->due);
       continue;
     }
-    // Stays in the list while it is worked on, so that health() counts it.
-    const Gap gap = *ripe;
+    gap->begun = true;  // from now on only this thread touches it
     lock.unlock();
-    const bool filled = fill(gap);
+    const Step step = read_page(*gap, backoff);
     lock.lock();
-    if (filled)
-      std::erase_if(gaps_, [&](const Gap& other) {
-        return other.movie == gap.movie && other.since_id == gap.since_id &&
-               other.start_time == gap.start_time && other.not_before == gap.not_before;
-      });
+    if (step.done)
+      gaps_.erase(gap);
+    else if (step.pause.count() > 0)
+      gaps_.splice(gaps_.end(), gaps_, gap);  // the other movies' turn first
+    changed_.wait_for(lock, step.pause, [this] { return stopping_; });
   }
 }
 
-// True when the gap needs no more work. False when stop() came meanwhile.
-bool Source::fill(const Gap& gap) {
+// Neither done nor a pause: at once again, unless stop() came meanwhile.
+Source::Step Source::read_page(Gap& gap, Backoff& backoff) {
   const Movie& movie = options_.movies[gap.movie];
-  XClient::Search search{.query = movie.query, .since_id = gap.since_id, .start_time = gap.start_time};
-  Backoff backoff(options_.backoff_scale);
-  while (wait(milliseconds(0))) {
-    const auto found = x_.search(search, cancel_);
-    if (!found) {
-      const XError& error = found.error();
-      if (!wait(milliseconds(0))) return false;
-      ++metrics_.failed_searches;
-      if (error.status == 400 && (search.since_id > 0 || !search.start_time.empty())) {
-        // Older than X's seven days: what X still has is all there is.
-        log::warn("Search for {}: {}; searching everything X still has", movie.slug, error.text);
-        search.since_id = 0;
-        search.start_time.clear();
-        search.next_token.clear();
-        continue;
-      }
-      if (error.status == 400) {
-        log::error("Search for {}: {}; left out", movie.slug, error.text);
-        return true;
-      }
-      log::warn("Search for {}: {}", movie.slug, error.text);
-      wait(error.status == 429 && error.reset_s > 0 ? until_reset(error.reset_s)
-           : error.status == 0                      ? backoff.after_network_error()
-                                                    : backoff.after_http_status(error.status));
-      continue;
+  const auto found = x_.search(
+      {.query = movie.query, .since_id = gap.since_id, .next_token = gap.next_token}, cancel_);
+  if (!found) {
+    const XError& error = found.error();
+    if (!wait(milliseconds(0))) return {};
+    ++metrics_.failed_searches;
+    if (error.status == 400 && gap.since_id > 0) {
+      // Older than X's seven days: what X still has is all there is.
+      log::warn("Search for {}: {}; searching everything X still has", movie.slug, error.text);
+      gap.since_id = 0;
+      gap.next_token.clear();
+      return {};
     }
-    const auto page = read_search_page(found->body, movie.slug, wall_ms());
-    if (!page) {
-      log::error("Search for {}: {}", movie.slug, page.error().to_string());
-      ++metrics_.failed_searches;
-      wait(backoff.after_http_status(500));
-      continue;
+    if (error.status == 400) {
+      log::error("Search for {}: {}; left out", movie.slug, error.text);
+      return {.done = true};
     }
-    ++metrics_.search_pages;
-    backoff = Backoff(options_.backoff_scale);
-    for (const Record& record : page->records) {
-      if (!producer_.put(record)) return false;
-      ++(record.key == "malformed" ? metrics_.malformed : metrics_.records);
-    }
-    if (page->next_token.empty()) return true;
-    search.next_token = page->next_token;
-    if (found->remaining == 0) wait(until_reset(found->reset_s));
+    log::warn("Search for {}: {}", movie.slug, error.text);
+    return {.pause = error.status == 429 && error.reset_s > 0 ? until_reset(error.reset_s)
+                     : error.status == 0                      ? backoff.after_network_error()
+                                                              : backoff.after_http_status(error.status)};
   }
-  return false;
+  const auto page = read_search_page(found->body, movie.slug, wall_ms());
+  if (!page) {
+    log::error("Search for {}: {}", movie.slug, page.error().to_string());
+    ++metrics_.failed_searches;
+    return {.pause = backoff.after_http_status(500)};
+  }
+  ++metrics_.search_pages;
+  backoff = Backoff(options_.backoff_scale);
+  for (const Record& record : page->records) {
+    if (!producer_.put(record)) return {};
+    ++(record.key == "malformed" ? metrics_.malformed : metrics_.records);
+  }
+  gap.next_token = page->next_token;
+  return {.done = gap.next_token.empty(),
+          .pause = found->remaining == 0 ? until_reset(found->reset_s) : milliseconds(0)};
 }
 
 }  // namespace headrace::source

@@ -12,7 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <set>
 #include <string>
@@ -65,15 +65,23 @@ class Source {
   Health health() const;
 
  private:
+  // What the stream missed of a movie; searched page by page. One that is not begun grows with what is missed
+  // next, so a movie has few however often the stream drops.
   struct Gap {
     std::size_t movie;
-    std::uint64_t since_id = 0;
-    std::string start_time;
-    std::chrono::steady_clock::time_point not_before;
+    std::uint64_t since_id;                          // 0: all that X still has
+    std::chrono::steady_clock::time_point due = {};  // X's index is behind
+    bool begun = false;
+    std::string next_token = {};
+  };
+  // After a page: whether the gap needs no more, and how long to let X rest.
+  struct Step {
+    bool done = false;
+    std::chrono::milliseconds pause{0};
   };
   void read_stream();
   void search_gaps();
-  bool fill(const Gap& gap);
+  Step read_page(Gap& gap, Backoff& backoff);
   bool take_line(std::string_view line);
   void opened();
   void find_resume_point();
@@ -101,7 +109,7 @@ class Source {
   bool connected_ = false;
   mutable bool was_ready_ = false;  // noticed by health()
   std::string cause_ = "starting";
-  std::deque<Gap> gaps_;
+  std::list<Gap> gaps_;
   std::thread stream_thread_, search_thread_;
 };
 

@@ -313,6 +313,55 @@ TEST_F(SourceTest, ASearchWaitsForTheRateLimitToEnd) {
   EXPECT_EQ(ids_in_kafka(), ids_in_corpus());
 }
 
+TEST_F(SourceTest, GapsDoNotPileUpWhileSearchesAreRefused) {
+  serve_x(at_rate(1000), {.limit = 3000}, {.search_limit = 1, .stream_limit = 0, .window = 1h});
+  start({.search_since = "all"});
+  for (unsigned drop = 0; drop < 10; ++drop) {
+    EXPECT_TRUE(eventually([&] { return source_->metrics().connects == drop + 1; }));
+    replay_->disconnect(true);
+  }
+  EXPECT_TRUE(eventually([&] { return source_->metrics().search_pages == 1; }));
+  // For each of five movies one that is begun and one for all that was missed since.
+  EXPECT_LE(source_->health().searches_open, 10U);
+}
+
+// An X whose search fails for one movie, and finds one post for each of the others.
+http::Router one_search_fails(const std::string& broken) {
+  http::Router router;
+  const auto open = std::make_shared<std::vector<http::BodyStream>>();
+  router.get("/2/tweets/search/stream/rules", [](const http::Request&, const http::Responder& responder) {
+    responder.respond(http::Response::json(200, R"({"meta":{}})"));
+  });
+  router.add("POST", "/2/tweets/search/stream/rules",
+             [](const http::Request&, const http::Responder& responder) {
+               responder.respond(http::Response::json(201, R"({"meta":{}})"));
+             });
+  router.get("/2/tweets/search/stream", [open](const http::Request&, const http::Responder& responder) {
+    open->push_back(responder.stream({.heartbeat = "\r\n"}));
+  });
+  router.get("/2/tweets/search/recent",
+             [broken](const http::Request& request, const http::Responder& responder) {
+               const std::string query = request.query.get("query");
+               if (query.find(broken) != std::string::npos)
+                 responder.respond(http::Response::json(503, "{}"));
+               else
+                 responder.respond(http::Response::json(
+                     200, R"({"meta":{"result_count":1},"data":[{"id":")" + std::to_string(query.size()) +
+                              R"(","text":"t","created_at":"2026-11-20T12:00:00Z"}]})"));
+             });
+  return router;
+}
+
+TEST_F(SourceTest, AMovieWhoseSearchFailsHoldsUpNoOther) {
+  server_ = std::make_unique<http::Server>(one_search_fails("Silver Tide"));
+  port_ = server_->listen_tcp("127.0.0.1", 0).value();
+  server_->start();
+  start({.search_since = "all"});
+  EXPECT_TRUE(eventually([&] { return source_->metrics().failed_searches > 3; }));
+  EXPECT_TRUE(eventually([&] { return source_->metrics().search_pages == 4; }));
+  EXPECT_EQ(source_->health().searches_open, 1U);
+}
+
 TEST_F(SourceTest, HealthNamesTheCauseWhileXRefuses) {
   serve_x(at_rate(1000), {.limit = 10});
   server_->stop();

@@ -119,7 +119,6 @@ XResult<XClient::Found> XClient::search(const Search& search, http::Cancel& canc
   query.add("query", search.query);
   query.add("max_results", "100");
   if (search.since_id > 0) query.add("since_id", std::to_string(search.since_id));
-  if (!search.start_time.empty()) query.add("start_time", search.start_time);
   if (!search.next_token.empty()) query.add("next_token", search.next_token);
   auto answer =
       ask("GET", fmt::format("/2/tweets/search/recent?{}&{}", query.to_string(), kFields), "", cancel);

@@ -35,7 +35,6 @@ class XClient {
   struct Search {
     std::string query;
     std::uint64_t since_id = 0;  // 0: none
-    std::string start_time;      // RFC 3339, or empty
     std::string next_token;
   };
   struct Found {
