@@ -2,6 +2,7 @@ package headrace.isp;
 
 import com.datastax.oss.driver.api.core.CqlSession;
 import com.datastax.oss.driver.api.core.cql.PreparedStatement;
+import com.datastax.oss.driver.api.core.cql.Row;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -15,8 +16,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Launch step: keyspace, tables, model, movies. Safe to repeat: creates what is missing, gives a changed word list a new
- * version, inserts or updates movies and deletes none. Ends with a line `::result::{json}`.
+ * Launch step: keyspace, tables, model, movies. Safe to repeat: creates what is missing, gives tables another retention and a
+ * changed word list a new version, inserts or updates movies and deletes none. Ends with a line `::result::{json}`.
  */
 public final class Setup {
   private Setup() {}
@@ -39,11 +40,12 @@ public final class Setup {
     Map<String, Double> weights = weights(resource("model/words.csv"));
     double threshold = Double.parseDouble(resource("model/threshold.txt").strip());
     JsonNode movies = json.readTree(env.text("MOVIES", resource("schema/movies.json")));
+    int retention = env.number("RETENTION_DAYS", 30) * 24 * 3600;
     Map<String, String> values = Map.of(
         "KEYSPACE", address.keyspace(),
         "LOCAL_DC", address.datacenter(),
         "REPLICATION", Integer.toString(replication),
-        "RETENTION_SECONDS", Integer.toString(env.number("RETENTION_DAYS", 30) * 24 * 3600));
+        "RETENTION_SECONDS", Integer.toString(retention));
 
     try (CqlSession session = Tables.openForSchema(address)) {
       for (String file : List.of("schema/keyspace.cql", "schema/tables.cql")) {
@@ -54,6 +56,8 @@ public final class Setup {
         // Changing it without repairing every node would let quorum reads miss rows, so a person has to do both.
         result.put("replication_wanted", replication);
       }
+      int altered = alterRetention(session, address.keyspace(), retention);
+      if (altered > 0) result.put("retention_changed", altered);
       session.execute("USE " + address.keyspace());
       result.put("model_version", new ModelStore(session).load(weights, threshold)).put("words", weights.size());
       result.put("movies", loadMovies(session, movies));
@@ -64,6 +68,18 @@ public final class Setup {
   private static int replicationOf(CqlSession session, CassandraAddress address) {
     var row = session.execute("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '" + address.keyspace() + "'").one();
     return Integer.parseInt(row.getMap("replication", String.class, String.class).getOrDefault(address.datacenter(), "0"));
+  }
+
+  /** Of the tables that have one; rows that are there keep the end they were written with. How many were changed. */
+  private static int alterRetention(CqlSession session, String keyspace, int seconds) {
+    int altered = 0;
+    for (Row table : session.execute(
+        "SELECT table_name, default_time_to_live AS ttl FROM system_schema.tables WHERE keyspace_name = '" + keyspace + "'")) {
+      if (table.getInt("ttl") == 0 || table.getInt("ttl") == seconds) continue;
+      session.execute("ALTER TABLE " + keyspace + "." + table.getString("table_name") + " WITH default_time_to_live = " + seconds);
+      altered++;
+    }
+    return altered;
   }
 
   private static int loadMovies(CqlSession session, JsonNode movies) {

@@ -71,6 +71,7 @@ public final class Status {
     batchSeconds += seconds;
     lastBatchSeconds = seconds;
     lastFinished = System.currentTimeMillis() / 1000.0;
+    if (result.rows() > 0) connected = true; // though a warm-up may have failed
     if (result.oldestReceivedMs() != Long.MAX_VALUE) lastQueryableSeconds = lastFinished - result.oldestReceivedMs() / 1000.0;
   }
 
