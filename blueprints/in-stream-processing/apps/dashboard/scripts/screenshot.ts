@@ -15,7 +15,7 @@ async function take(name: string, options: BrowserContextOptions, act?: (page: P
   const page = await context.newPage();
   page.on("console", (message) => message.type() === "error" && console.error(`${name}: ${message.text()}`));
   page.on("pageerror", (error) => console.error(`${name}: ${error.message}`));
-  await page.goto(`${DASHBOARD_URL}/${process.env.QUERY ?? "?range=24h"}`);
+  await page.goto(`${DASHBOARD_URL}/${process.env.QUERY ?? ""}`);
   await page.locator(".pill.live").waitFor({ timeout: 20_000 });
   await page.locator("#history .chart").waitFor({ timeout: 20_000 });
   await page.waitForTimeout(name === "light" ? warmUp : 3000);

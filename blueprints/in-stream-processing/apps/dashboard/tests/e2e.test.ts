@@ -1,8 +1,11 @@
-/** The dashboard as a person uses it, against a running one with tweets coming in: DASHBOARD_URL=… npm run e2e */
+/** The dashboard as a person uses it, against a running one with tweets coming in: DASHBOARD_URL=… npm run e2e
+ *  DASHBOARD_NOTE: what the page must say of its source. DASHBOARD_KILL: a command that ends its server, which something
+ *  starts again (without it that test is left out). */
+import { execSync } from "node:child_process";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DASHBOARD_URL, launch } from "./browser";
-import { accessibilityFaults, allOfBucket, findBar, leastMarkContrast, overflow, until, watch } from "./checks";
+import { accessibilityFaults, allOfBucket, findBar, leastMarkContrast, overflow, sentimentsOfColumn, until, watch } from "./checks";
 
 let browser: Browser;
 let page: Page;
@@ -28,6 +31,20 @@ describe("the dashboard", () => {
     await page.locator(".movie").nth(busiest).click();
     await page.locator(".pill.live").waitFor({ timeout: 15_000 });
     expect(new URL(page.url()).searchParams.get("movie")).toBe(await page.locator(".movie.on").getAttribute("data-slug"));
+  });
+
+  it("says where its tweets come from", async () => {
+    expect(await page.locator(".source").allInnerTexts()).toEqual(process.env.DASHBOARD_NOTE ? [process.env.DASHBOARD_NOTE] : expect.anything());
+  });
+
+  it("draws positive tweets up and negative ones down", async () => {
+    const minutes = chart(1);
+    await minutes.waitFor({ timeout: 15_000 });
+    const found = await sentimentsOfColumn(page, minutes, 1);
+    const heights = (sentiment: string) => found.filter((f) => f.sentiment === sentiment).map((f) => f.y);
+    expect(heights("positive")).not.toEqual([]);
+    expect(heights("negative")).not.toEqual([]);
+    expect(Math.max(...heights("positive"))).toBeLessThan(Math.min(...heights("negative")));
   });
 
   it("moves within ten seconds: new pixels, and more tweets in the minutes", async () => {
@@ -127,6 +144,14 @@ describe("the dashboard", () => {
     await page.setViewportSize({ width: 375, height: 812 });
     await until("everything within 375 pixels", async () => (await overflow(page)) <= 0, 5000);
     await page.setViewportSize({ width: 1440, height: 1000 });
+  });
+
+  it.skipIf(!process.env.DASHBOARD_KILL)("says that its server is gone, and goes on with the next one", async () => {
+    execSync(process.env.DASHBOARD_KILL as string, { stdio: "ignore" });
+    await page.locator(".pill.lost").waitFor({ timeout: 10_000 });
+    await page.locator(".pill.live").waitFor({ timeout: 30_000 });
+    const counted = await total(1);
+    await until("more tweets counted", async () => (await total(1)) > counted, 10_000);
   });
 
   it("caused no error and asked no other host", () => {

@@ -1,8 +1,8 @@
 /** The page: movies on top, charts on the left, tweets on the right. */
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { MINUTE, SECOND, addInto, floorTo, noCounts, ofSentiment, sumOf } from "../shared/buckets";
 import { GROUPS, RANGES } from "../shared/model";
-import type { Bucket, Counts, Range } from "../shared/model";
+import type { Bucket, Counts, MovieOverview, Range } from "../shared/model";
 import { StackChart } from "./chart";
 import { FOLLOWERS, number, rate, share, short, SIGN } from "./format";
 import { HistoryCard } from "./history";
@@ -25,8 +25,11 @@ export function App() {
   const [neutral, setNeutral] = useStored("neutral", "on");
   const { theme, toggle } = useTheme();
   const movie = query.movie ?? "";
-  const range = RANGES.find((r) => r === query.range) ?? ("24h" as Range);
   const live = useLive(movie);
+  // Decided once: what is shown must not change by itself while somebody looks.
+  const usual = useRef<Range | undefined>(undefined);
+  if (live.movies?.length) usual.current ??= live.movies.every(isYoung) ? "1h" : "24h";
+  const range = RANGES.find((r) => r === query.range) ?? usual.current ?? "24h";
   const now = useClock(live.offset, live.lostSince === null);
   const [picked, setPicked] = useState<BucketPick | null>(null);
 
@@ -117,6 +120,11 @@ export function App() {
       <Announcer live={live} title={title} />
     </>
   );
+}
+
+/** Whether all that was ever said of a movie was said within the last hour. */
+function isYoung({ day, up, down }: MovieOverview): boolean {
+  return ofSentiment(day, "positive") + ofSentiment(day, "negative") === sumOf(up) + sumOf(down);
 }
 
 /** A dense series out of what is known; what is not known is zero. */

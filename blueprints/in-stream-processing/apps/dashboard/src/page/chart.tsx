@@ -244,7 +244,7 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
   );
   const axis = {
     border: { display: false },
-    ticks: { color: () => now().colors.text, font: { size: 11 }, padding: 6, precision: 0 },
+    ticks: { color: () => now().colors.text, font: { size: 11 }, padding: 6, precision: 0, autoSkip: false },
   };
   const data: ChartData<"bar", number[], number> = { labels: [], datasets };
   return new Chart<"bar", number[], number>(canvas, {
@@ -299,9 +299,10 @@ function makeChart(canvas: HTMLCanvasElement, now: () => Drawing, neutral: boole
           },
           ticks: { ...axis.ticks, callback: (value) => short(Math.abs(Number(value))) },
           afterBuildTicks: (scale) => {
-            // Multiples of a round step, so that zero is one of them.
-            const step = roundDown(((scale.max - scale.min) / 6) * 1.9, [1, 2, 5]);
-            const least = Math.ceil(scale.min / step);
+            // Multiples of a round step, so that zero is one of them; none so low that it touches the lane's.
+            const span = scale.max - scale.min;
+            const step = roundDown((span / 6) * 1.9, [1, 2, 5]);
+            const least = Math.ceil((scale.min + (neutral ? span * 0.06 : 0)) / step);
             const count = Math.floor(scale.max / step) - least + 1;
             scale.ticks = Array.from({ length: count }, (_, i) => ({ value: (least + i) * step }));
           },

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { TweetPage } from "../shared/model";
 import type { PageFile } from "./files";
 import { Health } from "./health";
@@ -14,6 +14,8 @@ import { Poller } from "./poller";
 const NOW = Date.parse("2026-11-23T09:41:20.000Z");
 let repository: MemoryRepository;
 let server: Server;
+let poller: Poller;
+let hub: Hub;
 let root: string;
 
 beforeEach(async () => {
@@ -21,11 +23,12 @@ beforeEach(async () => {
   repository.shelf.push({ slug: "a", title: "A", released: null });
   const clock = () => NOW;
   const metrics = new Metrics();
-  const hub = new Hub(metrics, "boot", clock);
+  hub = new Hub(metrics, "boot", clock);
+  poller = new Poller(repository, hub.publish.bind(hub), metrics, clock);
   const files = new Map<string, PageFile>([["/", { type: "text/html; charset=utf-8", body: Buffer.from("<p>page"), forever: false }]]);
   server = makeServer({
     repository,
-    poller: new Poller(repository, hub.publish.bind(hub), metrics, clock),
+    poller,
     hub,
     histories: new Histories(repository, clock),
     health: new Health(repository, clock),
@@ -115,6 +118,26 @@ describe("the HTTP server", () => {
     while (!text.includes("event: snapshot")) text += new TextDecoder().decode((await reader.read()).value);
     expect(text).toMatch(/^retry: 1000\n\nid: boot-0\nevent: snapshot\ndata: \{/);
     stop.abort();
+  });
+
+  it("keeps no stream of a client that goes while its movie is looked up", async () => {
+    vi.spyOn(poller, "known", "get").mockReturnValue([]);
+    let found = () => {};
+    let asked = false;
+    repository.movies = () => {
+      asked = true;
+      return new Promise((resolve) => (found = () => resolve(repository.shelf)));
+    };
+    const gone = new Promise((resolve) => server.once("connection", (socket) => socket.once("close", resolve)));
+    const stop = new AbortController();
+    const answer = get("/api/live?movie=a", { signal: stop.signal }).catch(() => undefined);
+    await vi.waitUntil(() => asked);
+    stop.abort();
+    await answer;
+    await gone;
+    found();
+    await new Promise(setImmediate);
+    expect(hub.size).toBe(0);
   });
 
   it("writes nothing and knows nothing else", async () => {

@@ -101,6 +101,7 @@ async function live(parts: Parts, query: Query, request: IncomingMessage, respon
     // A movie can be younger than the list.
     const now = await parts.repository.movies();
     if (!now.some((m) => m.slug === movie)) throw new Refusal(404, "no_movie", `There is no movie "${movie}".`);
+    if (response.destroyed) return; // the client went while we asked: its end was told to nobody and will not be told again
   }
   const followed = parts.poller.watch(movie);
   const lastEventId = followed ? request.headers["last-event-id"] : undefined;

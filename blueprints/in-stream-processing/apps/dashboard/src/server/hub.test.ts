@@ -11,7 +11,12 @@ class Response extends EventEmitter {
   destroyed = false;
   writeHead() {}
   write(text: string) {
+    if (this.ended) throw new Error("write after end");
     this.text += text;
+  }
+  ended = false;
+  end() {
+    this.ended = true;
   }
   destroy() {
     this.destroyed = true;
@@ -78,6 +83,14 @@ describe("Hub", () => {
     expect(slow.destroyed).toBe(true);
     expect(gone).toHaveBeenCalledOnce();
     expect(hub.size).toBe(0);
+  });
+
+  it("writes nothing more once all streams are closed", () => {
+    const hub = makeHub();
+    const a = join(hub, "a");
+    hub.closeAll();
+    hub.publish("a", "tick", tick(1));
+    expect(a.events).toEqual(["snapshot"]);
   });
 
   it("keeps a line break in a text from ending the event", () => {

@@ -88,6 +88,7 @@ export class Hub {
 
   closeAll(): void {
     for (const viewer of this.viewers) viewer.response.end();
+    this.viewers.clear(); // a poll under way may still publish
   }
 
   private missedSince(lastEventId: string | undefined, movie: string): Kept[] | undefined {
