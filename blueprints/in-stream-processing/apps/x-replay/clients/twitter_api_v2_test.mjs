@@ -8,7 +8,7 @@ import fs from "node:fs";
 import https from "node:https";
 import net from "node:net";
 import tls from "node:tls";
-import { ApiResponseError, ETwitterStreamEvent, TwitterApi } from "twitter-api-v2";
+import { ApiResponseError, TwitterApi } from "twitter-api-v2";
 
 const base = new URL(process.env.X_REPLAY_URL);
 const token = process.env.X_REPLAY_TOKEN;
@@ -70,10 +70,7 @@ const tests = {
     await client.updateStreamRules({ add: [{ value: movie, tag: "paper-astronauts" }] });
     const stream = await client.searchStream({ "tweet.fields": ["created_at"], expansions: ["author_id"], "user.fields": ["public_metrics"] });
     const seen = [];
-    // Malformed lines are part of the corpus: some are no JSON, some are JSON without a post.
-    stream.on(ETwitterStreamEvent.DataError, () => {});
     for await (const post of stream) {
-      if (!post.data?.text) continue;
       seen.push(post);
       if (seen.length >= 5) break;
     }
