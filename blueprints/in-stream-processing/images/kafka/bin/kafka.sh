@@ -47,9 +47,8 @@ background.threads=2
 END
 }
 
-# format ARGUMENT…: writes meta.properties for CLUSTER_ID unless the volume has one.
-format() {
-  [ -f "$data/log/meta.properties" ] && return
-  (kafka_java log4j2-tools.yaml kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$settings" "$@") ||
-    refuse "the volume could not be formatted (see above)"
+# run FORMAT-ARGUMENT…: the node of $settings; its volume is formatted for CLUSTER_ID unless it is already.
+run() {
+  if [ -f "$data/log/meta.properties" ]; then set --; else set -- format -t "$CLUSTER_ID" -c "$settings" "$@"; fi
+  kafka_java log4j2.yaml Start "$settings" "$@"
 }
