@@ -67,9 +67,9 @@ export interface Bar {
   y: number;
 }
 
-/** Points at the columns of a chart from below upwards, from `fromRight` columns before the last to the left, and gives
- *  what the tip says of the bar that the pointer is on. */
-async function* bars(page: Page, chart: Locator, fromRight: number): AsyncGenerator<Bar & { sentiment: string; column: number }> {
+/** Points at the chart column by column from `fromRight` columns before the last until the tip names a bar with 1 to
+ *  `most` tweets that the pointer is on. */
+export async function findBar(page: Page, chart: Locator, fromRight: number, most: number): Promise<Bar> {
   await chart.scrollIntoViewIfNeeded();
   const box = await chart.boundingBox();
   if (!box) throw new Error("the chart is not on the page");
@@ -80,29 +80,28 @@ async function* bars(page: Page, chart: Locator, fromRight: number): AsyncGenera
     const x = left + (column + 0.5) * width;
     for (let y = box.y + box.height - 40; y > box.y + 8; y -= 3) {
       await page.mouse.move(x, y);
-      const on = await chart.evaluate((element) => {
-        const cell = element.querySelector(".tip td.on");
-        return cell && { count: cell.textContent ?? "", sentiment: cell.parentElement?.querySelector("th")?.textContent ?? "" };
-      });
-      if (on) yield { x, y, column, count: Number(on.count.replaceAll(",", "")), sentiment: on.sentiment.replace(/^\W+/, "") };
+      const on = chart.locator(".tip td.on");
+      if ((await on.count()) === 0) continue;
+      const count = Number((await on.innerText()).replaceAll(",", ""));
+      if (count >= 1 && count <= most) return { count, x, y };
     }
   }
-}
-
-/** A bar with 1 to `most` tweets. */
-export async function findBar(page: Page, chart: Locator, fromRight: number, most: number): Promise<Bar> {
-  for await (const bar of bars(page, chart, fromRight)) if (bar.count >= 1 && bar.count <= most) return bar;
   throw new Error("found no bar with few enough tweets");
 }
 
-/** What is found from the foot to the top of the first column that holds something. */
-export async function sentimentsOfColumn(page: Page, chart: Locator, fromRight: number): Promise<{ sentiment: string; y: number }[]> {
-  const found: { sentiment: string; y: number; column: number }[] = [];
-  for await (const bar of bars(page, chart, fromRight)) {
-    if (found.length && found[0].column !== bar.column) break;
-    found.push(bar);
-  }
-  return found;
+/** The highest and the lowest row of a chart's picture that has one of the colours of a sentiment; null if none has. */
+export function rowsOf(chart: Locator, sentiment: string): Promise<[number, number] | null> {
+  return chart.locator("canvas").evaluate((element, sentiment) => {
+    const canvas = element as HTMLCanvasElement;
+    const style = getComputedStyle(document.documentElement);
+    const colors = ["low", "middle", "high"].map((group) => parseInt(style.getPropertyValue(`--${sentiment}-${group}`).trim().slice(1), 16));
+    const { data } = (canvas.getContext("2d") as CanvasRenderingContext2D).getImageData(0, 0, canvas.width, canvas.height);
+    const rows = new Set<number>();
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] === 255 && colors.includes((data[i] << 16) | (data[i + 1] << 8) | data[i + 2])) rows.add(Math.floor(i / 4 / canvas.width));
+    }
+    return rows.size ? [Math.min(...rows), Math.max(...rows)] : null;
+  }, sentiment);
 }
 
 export interface Picked {
