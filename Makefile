@@ -21,8 +21,8 @@ down:
 test:
 	@tools/install build docker platform test
 	@python3 tools/test
-bench:
-	@tools/install build docker platform test
+bench: images
+	@tools/install test
 	@python3 tools/bench
 soak:
 	@tools/install build

@@ -83,27 +83,6 @@ Result<std::string> server_id(Store& store, Entropy& entropy) {
   return id;
 }
 
-Result<std::vector<Record>> records_of(const Store& store, const std::vector<std::string>& tables) {
-  std::vector<Record> records;
-  for (const std::string& table : tables) {
-    TRY(auto entries, store.scan(table));
-    for (Entry& entry : entries) records.push_back({table, std::move(entry.key), std::move(entry.value)});
-  }
-  return records;
-}
-
-Result<std::unique_ptr<server::Managers>> load_managers(const Store& store, Entropy& entropy, Now now) {
-  TRY(const auto book_records, records_of(store, cluster::ClaimBook::tables()));
-  TRY(auto book,
-      cluster::ClaimBook::create(cluster::LocalSource::traits(), entropy.seed(), book_records, now));
-  TRY(const auto process_records, records_of(store, process::ProcessManager::tables()));
-  TRY(auto process, process::ProcessManager::create({.unreachable_deadline = kUnreachable}, entropy.seed(), process_records, now));
-  TRY(const auto environment_records, records_of(store, environment::EnvironmentManager::tables()));
-  TRY(auto environment,
-      environment::EnvironmentManager::create({}, entropy.seed(), environment_records, now));
-  return std::make_unique<server::Managers>(std::move(book), std::move(process), std::move(environment));
-}
-
 std::string metrics_of(const server::Pump& pump) {
   const auto snapshot = pump.snapshot();
   const auto counters = pump.counters();
@@ -210,7 +189,11 @@ Status serve(ServeOptions options) {
   TRY(const std::string id, server_id(*store, entropy));
   TRY(Secret key, read_key(files, entropy, options));
   TRY(const auto vault, server::Vault::open(*store, entropy, std::move(key)));
-  TRY(auto managers, load_managers(*store, entropy, clock.now()));
+  TRY(auto managers, server::load_managers(*store,
+                                           {.book = cluster::LocalSource::traits(),
+                                            .process = {.unreachable_deadline = kUnreachable},
+                                            .seed = [&] { return entropy.seed(); }},
+                                           clock.now()));
 
   const auto engine = docker::connect_engine({.socket = options.docker_socket});
   server::EventHub hub;

@@ -15,6 +15,15 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
+Result<std::vector<Record>> records_of(const Store& store, const std::vector<std::string>& tables) {
+  std::vector<Record> records;
+  for (const std::string& table : tables) {
+    TRY(auto entries, store.scan(table));
+    for (Entry& entry : entries) records.push_back({table, std::move(entry.key), std::move(entry.value)});
+  }
+  return records;
+}
+
 }  // namespace
 
 Managers::Managers(std::unique_ptr<cluster::ClaimBook> book, std::unique_ptr<process::ProcessManager> process,
@@ -168,6 +177,20 @@ Managers::Turn Managers::absorb(environment::Commit commit, Now now) {
 
 Touched Managers::take_touched() {
   return std::exchange(touched_, {});
+}
+
+Result<std::unique_ptr<Managers>> load_managers(const Store& store, const LoadOptions& options, Now now) {
+  std::unique_ptr<cluster::ClaimBook> book;
+  if (options.book) {
+    TRY(const auto records, records_of(store, cluster::ClaimBook::tables()));
+    TRY(book, cluster::ClaimBook::create(*options.book, options.seed(), records, now));
+  }
+  TRY(const auto process_records, records_of(store, process::ProcessManager::tables()));
+  TRY(auto process, process::ProcessManager::create(options.process, options.seed(), process_records, now));
+  TRY(const auto environment_records, records_of(store, environment::EnvironmentManager::tables()));
+  TRY(auto environment,
+      environment::EnvironmentManager::create({}, options.seed(), environment_records, now));
+  return std::make_unique<Managers>(std::move(book), std::move(process), std::move(environment));
 }
 
 }  // namespace headrace::server

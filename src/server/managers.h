@@ -19,6 +19,7 @@
 #include "cluster/offers/claim_book.h"
 #include "environment/environment_manager.h"
 #include "process/process_manager.h"
+#include "store/store.h"
 
 namespace headrace::server {
 
@@ -90,5 +91,13 @@ class Managers {
   std::deque<Message> pending_;
   Touched touched_;
 };
+
+// The managers from what is stored. Errors: kUnavailable (the store cannot be read), kCorrupt.
+struct LoadOptions {
+  std::optional<cluster::SourceTraits> book;  // none: the cluster answers calls itself
+  process::Options process;
+  std::function<std::uint64_t()> seed;  // of each manager's ids
+};
+Result<std::unique_ptr<Managers>> load_managers(const Store& store, const LoadOptions& options, Now now);
 
 }  // namespace headrace::server

@@ -14,38 +14,16 @@ constexpr Duration kRetryStore = 1s;
 // Deadlines that are due again and again at one moment: a loop that would burn a real CPU.
 constexpr int kWakesAtOnce = 10'000;
 
-std::vector<Record> records_of(const SimStore& store, const std::vector<std::string>& tables) {
-  std::vector<Record> records;
-  for (const std::string& table : tables) {
-    for (Entry& entry : *store.scan(table))
-      records.push_back({table, std::move(entry.key), std::move(entry.value)});
-  }
-  return records;
-}
-
 }  // namespace
 
 void SimServer::boot() {
   ++life_;
   const Now now = queue_.now();
-  std::unique_ptr<cluster::ClaimBook> book;
-  if (wiring_.book) {
-    const auto records = records_of(store_, cluster::ClaimBook::tables());
-    auto made = cluster::ClaimBook::create(*wiring_.book, random_.next(), records, now);
-    if (!made) throw Violation("the claim book does not read its records: " + made.error().to_string());
-    book = std::move(*made);
-  }
-  const auto records = records_of(store_, process::ProcessManager::tables());
-  auto process = process::ProcessManager::create(wiring_.process, random_.next(), records, now);
-  if (!process)
-    throw Violation("the process manager does not read its records: " + process.error().to_string());
-  const auto stored = records_of(store_, environment::EnvironmentManager::tables());
-  auto environment = environment::EnvironmentManager::create({}, random_.next(), stored, now);
-  if (!environment) {
-    throw Violation("the environment manager does not read its records: " + environment.error().to_string());
-  }
-  managers_ =
-      std::make_unique<server::Managers>(std::move(book), std::move(*process), std::move(*environment));
+  auto loaded = server::load_managers(
+      store_, {.book = wiring_.book, .process = wiring_.process, .seed = [this] { return random_.next(); }},
+      now);
+  if (!loaded) throw Violation("the managers do not read their records: " + loaded.error().to_string());
+  managers_ = std::move(*loaded);
   wiring_.booted();
   take(managers_->on_start(now));
 }
