@@ -1,5 +1,6 @@
-// The figures of the server as a whole (docs/figures.md): real managers, pump, SQLite with full sync, and HTTP;
-// the agents are simulated and start at once what they are told to. Prints rows `what | target | measured`.
+// The figures of the server as a whole (docs/figures.md): real managers, pump, SQLite with full sync, and
+// HTTP; the agents are simulated and start at once what they are told to. Prints rows `what | target |
+// measured`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,7 +87,11 @@ class Fleet {
       Reconciled answer{.round = asked->round};
       for (const auto& [task, agent] : asked->tasks) {
         const auto known = tasks_.find(task);
-        known == tasks_.end() ? answer.unknown.push_back(task) : tell(known->second);
+        if (known == tasks_.end()) {
+          answer.unknown.push_back(task);
+        } else {
+          tell(known->second);
+        }
       }
       pump_->post(std::move(answer));
     }
@@ -136,9 +141,7 @@ class NoTasks : public TaskAccess {
   Result<ExecResult> exec(const TaskId&, const std::vector<std::string>&, Duration) override {
     return fail(Code::kUnsupported, "simulated");
   }
-  Result<TaskStatistics> statistics(const TaskId&) override {
-    return fail(Code::kUnsupported, "simulated");
-  }
+  Result<TaskStatistics> statistics(const TaskId&) override { return fail(Code::kUnsupported, "simulated"); }
 };
 
 // One life of a server.
@@ -155,16 +158,17 @@ class Life {
                                     clock_.now())
                   .value(),
               {.source = [&fleet](const SourceCall& call) { fleet.call(call); }, .cluster = {}}, hub_),
-        backend_{.pump = pump_,
-                 .events = hub_,
-                 .vault = *vault_,
-                 .tasks = tasks_,
-                 .clock = clock_,
-                 .entropy = entropy_,
-                 .facts = {.id = "bench", .version = {}, .cluster = "simulated", .address = {}, .started = {}},
-                 .resolve_image = [](const std::string& name) { return name; },
-                 .plug_agent = {},
-                 .metrics = {}},
+        backend_{
+            .pump = pump_,
+            .events = hub_,
+            .vault = *vault_,
+            .tasks = tasks_,
+            .clock = clock_,
+            .entropy = entropy_,
+            .facts = {.id = "bench", .version = {}, .cluster = "simulated", .address = {}, .started = {}},
+            .resolve_image = [](const std::string& name) { return name; },
+            .plug_agent = {},
+            .metrics = {}},
         http_(make_router(backend_)),
         client_(http::Client::to("unix:" + (folder / "sock").string()).value()) {
     CHECK(http_.listen_unix((folder / "sock").string()).has_value());
@@ -178,9 +182,10 @@ class Life {
   }
 
   static std::string definition(std::string_view name, int instances) {
-    return fmt::format(R"json({{"id": "/{}", "args": ["serve"], "env": {{"A": "1", "B": "2"}}, "cpus": 0.1, "mem": 64,
+    return fmt::format(
+        R"json({{"id": "/{}", "args": ["serve"], "env": {{"A": "1", "B": "2"}}, "cpus": 0.1, "mem": 64,
       "instances": {}, "container": {{"docker": {{"image": "registry/web:1.2.3"}}}}}})json",
-                       name, instances);
+        name, instances);
   }
 
   http::Response request(const std::string& method, const std::string& target, const std::string& body = {}) {

@@ -51,6 +51,11 @@ std::uint16_t number_at(const std::vector<PortRange>& ranges, std::size_t n) {
   return 0;
 }
 
+// Where the agent is, or would be, in a list by agent.
+auto at_agent(auto&& by_agent, AgentTable::Index agent) {
+  return std::ranges::lower_bound(by_agent, agent, {}, [](const auto& each) { return each.first; });
+}
+
 std::string to_text(const std::vector<PortRange>& ranges) {
   std::string text;
   for (const auto& [first, last] : ranges)
@@ -226,8 +231,8 @@ void AgentTable::fill(std::size_t at, Index agent) {
   column.of_agent[agent] = after;
   for (auto& [name, group] : groups_) {
     const auto counted = group.counts.find(at);
-    const auto placed = group.on_agent.find(agent);
-    if (counted == group.counts.end() || placed == group.on_agent.end()) continue;
+    const auto placed = at_agent(group.on_agent, agent);
+    if (counted == group.counts.end() || placed == group.on_agent.end() || placed->first != agent) continue;
     counted->second.resize(std::max<std::size_t>(counted->second.size(), column.values.size()));
     counted->second[before] -= placed->second;
     counted->second[after] += placed->second;
@@ -279,7 +284,12 @@ void AgentTable::place(Index agent, const Share& share) {
   if (!share.group.empty()) {
     Group& group = groups_[share.group];
     ++group.total;
-    ++group.on_agent[agent];
+    const auto placed = at_agent(group.on_agent, agent);
+    if (placed == group.on_agent.end() || placed->first != agent) {
+      group.on_agent.insert(placed, {agent, 1});
+    } else {
+      ++placed->second;
+    }
     for (auto& [at, counts] : group.counts) {
       counts.resize(std::max(counts.size(), columns_[at].values.size()));
       ++counts[columns_[at].of_agent[agent]];
@@ -300,7 +310,8 @@ void AgentTable::take_away(Index agent, const Share& share) {
     const auto found = groups_.find(share.group);
     CHECK(found != groups_.end());
     Group& group = found->second;
-    if (--group.on_agent[agent] == 0) group.on_agent.erase(agent);
+    const auto placed = at_agent(group.on_agent, agent);
+    if (--placed->second == 0) group.on_agent.erase(placed);
     for (auto& [at, counts] : group.counts) --counts[columns_[at].of_agent[agent]];
     if (--group.total == 0) groups_.erase(found);
   }
@@ -313,7 +324,7 @@ AgentTable::Query AgentTable::query(const Want& want) {
   Query query{.want = &want, .demand = demand_of(want)};
   const auto placed = groups_.find(want.group);
   Group* group = placed == groups_.end() ? nullptr : &placed->second;
-  if (group != nullptr) query.equals = &group->on_agent;
+  if (group != nullptr) query.equals = group->on_agent;
   for (const PortWant& port : want.ports) {
     if (port.number) {
       query.fixed.push_back(*port.number);
@@ -442,17 +453,17 @@ std::vector<AgentTable::Candidate> AgentTable::candidates(const Query& query, st
   if (next_ >= size) next_ = 0;
   Index looked_at = 0;
   Index index = next_;
+  auto equals = at_agent(query.equals, index);
   for (; looked_at < size && found.size() < limit; ++looked_at, index = index + 1 == size ? 0 : index + 1) {
+    if (index == 0) equals = query.equals.begin();  // where the scan begins anew
     if (!fits(query, index)) continue;
     Candidate candidate{.agent = index};
     for (const Query::Rule& rule : query.rules) {
       const bool ordering = rule.preferred || rule.op == Operator::kGroupBy;
       if (ordering) candidate.penalty += Query::penalty(rule, columns_[rule.column].of_agent[index]);
     }
-    if (query.equals != nullptr) {
-      const auto equals = query.equals->find(index);
-      if (equals != query.equals->end()) candidate.equals = equals->second;
-    }
+    while (equals != query.equals.end() && equals->first < index) ++equals;
+    if (equals != query.equals.end() && equals->first == index) candidate.equals = equals->second;
     const auto fullness = [](std::int64_t free, std::int64_t wanted, double total) {
       return total <= 0 ? 0 : 1 - static_cast<double>(free - wanted) / total;
     };

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -119,7 +120,8 @@ class AgentTable {
     std::unordered_map<std::string, Pattern> patterns;
   };
   struct Group {
-    std::unordered_map<Index, int> on_agent;
+    // How many by agent, ascending: a scan of agents walks along it.
+    std::vector<std::pair<Index, int>> on_agent;
     std::map<std::size_t, std::vector<int>> counts;  // column -> by value
     int total = 0;
   };
@@ -160,7 +162,7 @@ struct AgentTable::Query {
   const Want* want;
   Demand demand;
   std::vector<Rule> rules;
-  const std::unordered_map<Index, int>* equals = nullptr;
+  std::span<const std::pair<Index, int>> equals;  // instances of the group by agent, ascending
   std::vector<std::uint16_t> fixed;
   std::size_t dynamic = 0;
   std::string invalid;  // a constraint that cannot be read: no agent fits, and why

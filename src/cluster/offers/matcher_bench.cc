@@ -1,6 +1,7 @@
 // Placement with 5,000 agents, every decision durable (design section 13): gangs of one want through the
-// claim book into a SQLite store with full sync, in groups as the server's pump makes them, all in one thread. Prints
-// rows `what | target | measured`: decisions a second on empty agents and on agents that are 90 % full.
+// claim book into a SQLite store with full sync, in groups as the server's pump makes them, all in one
+// thread. Prints rows `what | target | measured`: decisions a second on empty agents and on agents that are
+// 90 % full.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -99,9 +100,10 @@ void run() {
     std::ranges::nth_element(empty, empty.begin() + kRounds / 2);
     std::ranges::nth_element(full, full.begin() + kRounds / 2);
     const double a = empty[kRounds / 2], b = full[kRounds / 2];
-    fmt::print("placement, 5,000 simulated agents, every decision durable{} | ≥ 10,000/s on one core | "
-               "median {:.0f}/s of {}\n",
-               name, a, kRounds);
+    fmt::print(
+        "placement, 5,000 simulated agents, every decision durable{} | ≥ 10,000/s on one core | "
+        "median {:.0f}/s of {}\n",
+        name, a, kRounds);
     fmt::print("the same on agents 90 % full{} | ≥ 0.8 of empty | median {:.0f}/s, ratio {:.2f}\n", name, b,
                b / a);
   }
