@@ -300,6 +300,13 @@ TEST(Codec, EveryFieldOfASpecComesBack) {
   }
 }
 
+TEST(Codec, AnOutcomeWhoseLogIsNotUtf8ComesBack) {
+  const Outcome outcome{.message = "caf\xe9", .result = "\"\xc3\"", .log_tail = "\xff\xfe caf\xe9\n"};
+  const auto back = decode_outcome(encode_outcome(outcome));
+  ASSERT_TRUE(back) << back.error().to_string();
+  EXPECT_EQ(*back, outcome);
+}
+
 // ---- Scale ---------------------------------------------------------------------------------------
 
 // A status of one instance of many must not cost as much as all of them. Figures are printed; the bound is
