@@ -89,7 +89,7 @@ std::string metrics_of(const server::Pump& pump) {
   std::map<std::string, int> environments, instances;
   for (const auto& environment : *snapshot->environments) ++environments[environment.status];
   int ready = 0;
-  for (const auto& [id, app] : *snapshot->apps) {
+  for (const auto& app : *snapshot->apps) {
     for (const process::InstanceView& instance : app->instances) {
       ++instances[std::string(instance.state ? cluster::word_of(*instance.state) : "waiting")];
       ready += instance.ready;
@@ -110,7 +110,7 @@ std::string metrics_of(const server::Pump& pump) {
   by_label("headrace_instances", "Instances by their task's state.", "state", instances);
   by_label("headrace_environments", "Environments by status.", "status", environments);
   metric("headrace_agents_up", "gauge", "Agents that are up.",
-         std::ranges::count_if(*snapshot->agents, [](const auto& view) { return view.agent.up; }));
+         std::ranges::count_if(*snapshot->agents, [](const auto& view) { return view.agent->up; }));
   metric("headrace_inputs_total", "counter", "Events and requests given to the managers.", counters.inputs);
   metric("headrace_commits_total", "counter", "Commits made durable.", counters.commits);
   metric("headrace_store_groups_total", "counter", "Groups of commits written.", counters.groups);

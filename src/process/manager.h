@@ -51,7 +51,7 @@ class Manager final : public ProcessManager {
   std::vector<AppView> apps() const override;
   std::optional<AppView> app(const AppId& id) const override;
   std::vector<DeploymentView> deployments() const override;
-  std::vector<cluster::Agent> agents() const override;
+  std::vector<Shared<cluster::Agent>> agents() const override;
 
  private:
   // ---- Turns (manager.cc) ----
@@ -166,7 +166,7 @@ class Manager final : public ProcessManager {
   std::map<AppId, std::unique_ptr<App>> apps_;
   std::map<DeploymentId, Deployment> deployments_;
   std::deque<DeploymentId> ended_;  // oldest first
-  std::map<cluster::AgentId, cluster::Agent> agents_;
+  std::map<cluster::AgentId, Shared<cluster::Agent>> agents_;
 
   std::unordered_map<std::uint64_t, Instance*> instances_;  // by order
   std::unordered_map<InstanceId, Instance*> by_id_;

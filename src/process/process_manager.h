@@ -146,7 +146,7 @@ class ProcessManager {
   virtual std::vector<AppView> apps() const = 0;
   virtual std::optional<AppView> app(const AppId& id) const = 0;
   virtual std::vector<DeploymentView> deployments() const = 0;  // running, and the last 100 ended
-  virtual std::vector<cluster::Agent> agents() const = 0;
+  virtual std::vector<Shared<cluster::Agent>> agents() const = 0;
 
   // True for ids that only environments may create: /env/… (design rule 7).
   static bool is_environment_path(const AppId& app);

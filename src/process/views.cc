@@ -208,8 +208,8 @@ std::optional<AppView> Manager::app(const AppId& id) const {
   return found ? std::optional(view_of(*found)) : std::nullopt;
 }
 
-std::vector<cluster::Agent> Manager::agents() const {
-  std::vector<cluster::Agent> agents;
+std::vector<Shared<cluster::Agent>> Manager::agents() const {
+  std::vector<Shared<cluster::Agent>> agents;
   for (const auto& [id, agent] : agents_) agents.push_back(agent);
   return agents;
 }

@@ -131,11 +131,10 @@ std::shared_ptr<const Snapshot> Pump::render(const Touched& touched) {
     std::ranges::sort(ids);
     ids.erase(std::ranges::unique(ids).begin(), ids.end());
     for (const process::AppId& id : ids) {
-      if (auto view = managers_->process().app(id)) {
-        (*apps)[id] = std::make_shared<const process::AppView>(std::move(*view));
-      } else {
-        apps->erase(id);
-      }
+      auto place = Snapshot::place(*apps, id);
+      if (place != apps->end() && (*place)->id == id) place = apps->erase(place);
+      if (auto view = managers_->process().app(id))
+        apps->insert(place, std::make_shared<const process::AppView>(std::move(*view)));
     }
     next->apps = std::move(apps);
     next->deployments =
@@ -148,9 +147,9 @@ std::shared_ptr<const Snapshot> Pump::render(const Touched& touched) {
         managers_->environment().operations());
   }
   std::vector<AgentView> agents;
-  for (cluster::Agent& agent : managers_->process().agents()) {
-    const auto granted = managers_->book() ? managers_->book()->granted_on(agent.id) : cluster::Resources{};
-    agents.push_back({std::move(agent), granted});
+  for (const auto& agent : managers_->process().agents()) {
+    const auto granted = managers_->book() ? managers_->book()->granted_on(agent->id) : cluster::Resources{};
+    agents.push_back({agent, granted});
   }
   next->agents = std::make_shared<const std::vector<AgentView>>(std::move(agents));
   return next;

@@ -22,7 +22,7 @@ void status(Backend& backend, Responder responder) {
   const auto snapshot = backend.pump.snapshot();
   const auto counters = backend.pump.counters();
   int tasks = 0;
-  for (const auto& [id, app] : *snapshot->apps) {
+  for (const auto& app : *snapshot->apps) {
     tasks +=
         static_cast<int>(std::ranges::count_if(app->instances, [](const process::InstanceView& instance) {
           return instance.state == cluster::TaskState::kRunning;
@@ -46,7 +46,8 @@ void status(Backend& backend, Responder responder) {
 
 void agents(Backend& backend, Responder responder) {
   json::array list;
-  for (const server::AgentView& agent : *backend.pump.snapshot()->agents) list.push_back(to_json(agent));
+  const auto snapshot = backend.pump.snapshot();
+  for (const server::AgentView& agent : *snapshot->agents) list.push_back(to_json(agent));
   responder.respond(json_response(200, json::object{{"agents", std::move(list)}}));
 }
 
@@ -59,7 +60,8 @@ void plug(Backend& backend, const Request& request, Responder responder, bool pl
 
 void apps(Backend& backend, Responder responder) {
   json::array list;
-  for (const auto& [id, app] : *backend.pump.snapshot()->apps) list.push_back(to_json(*app));
+  const auto snapshot = backend.pump.snapshot();
+  for (const auto& app : *snapshot->apps) list.push_back(to_json(*app));
   responder.respond(json_response(200, json::object{{"apps", std::move(list)}}));
 }
 

@@ -194,14 +194,14 @@ json::object to_json(const environment::EnvironmentView& environment, const serv
 }
 
 json::object to_json(const server::AgentView& view) {
-  return {{"id", view.agent.id.str()},
-          {"hostname", view.agent.hostname},
-          {"address", view.agent.address},
-          {"attributes", json::value_from(view.agent.attributes)},
-          {"total", resources_to_json(view.agent.total)},
+  return {{"id", view.agent->id.str()},
+          {"hostname", view.agent->hostname},
+          {"address", view.agent->address},
+          {"attributes", json::value_from(view.agent->attributes)},
+          {"total", resources_to_json(view.agent->total)},
           {"granted", resources_to_json(view.granted)},
-          {"up", view.agent.up},
-          {"cause", view.agent.cause}};
+          {"up", view.agent->up},
+          {"cause", view.agent->cause}};
 }
 
 }  // namespace headrace::api::v1

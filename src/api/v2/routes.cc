@@ -125,8 +125,9 @@ void list_apps(const Edge& edge, const Request& request, Responder responder) {
   };
   const std::string id = lower(request.query.get("id")), cmd = lower(request.query.get("cmd"));
   json::array apps;
-  for (const auto& [key, app] : *edge.snapshot()->apps) {
-    if (lower(key.str()).find(id) == std::string::npos) continue;
+  const auto snapshot = edge.snapshot();
+  for (const auto& app : *snapshot->apps) {
+    if (lower(app->id.str()).find(id) == std::string::npos) continue;
     json::object object = to_json(*app, /*whole=*/false);
     const json::value* command = object.if_contains("cmd");
     if (!cmd.empty() && (!command || lower(std::string(command->as_string())).find(cmd) == std::string::npos))
@@ -217,7 +218,8 @@ void list_tasks(const Edge& edge, const Request& request, Responder responder) {
   std::vector<std::string> wanted = request.query.all("status");
   std::ranges::copy(request.query.all("status[]"), std::back_inserter(wanted));
   json::array tasks;
-  for (const auto& [id, app] : *edge.snapshot()->apps) {
+  const auto snapshot = edge.snapshot();
+  for (const auto& app : *snapshot->apps) {
     for (const process::InstanceView* each : tasks_of(*app)) {
       const std::string_view status = each->state == cluster::TaskState::kRunning ? "running" : "staging";
       if (wanted.empty() || std::ranges::find(wanted, status) != wanted.end())
@@ -330,7 +332,8 @@ void cancel_deployment(const Edge& edge, const Request& request, Responder respo
 void list_queue(const Edge& edge, Responder responder) {
   json::array queue;
   const Wall now = edge.backend.clock.now().wall;
-  for (const auto& [id, app] : *edge.snapshot()->apps) {
+  const auto snapshot = edge.snapshot();
+  for (const auto& app : *snapshot->apps) {
     if (json::value item = queue_item(*app, now); !item.is_null()) queue.push_back(std::move(item));
   }
   responder.respond(json_response(200, json::object{{"queue", std::move(queue)}}));

@@ -30,7 +30,6 @@ class Book final : public ClaimBook {
   BookCommit on_source(const SourceEvent& event, Now now) override;
   BookCommit on_time(Now now) override;
   std::optional<Monotonic> next_deadline() const override { return timers_.next(); }
-  std::vector<Agent> agents() const override;
   Resources granted_on(const AgentId& agent) const override;
 
  private:

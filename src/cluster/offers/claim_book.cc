@@ -90,12 +90,6 @@ BookCommit Book::finish() {
   return std::exchange(out_, {});
 }
 
-std::vector<Agent> Book::agents() const {
-  std::vector<Agent> agents;
-  for (const auto index : table_.known()) agents.push_back(table_.agent(index));
-  return agents;
-}
-
 Resources Book::granted_on(const AgentId& agent) const {
   const auto index = table_.find(agent);
   return index ? resources_of(table_.granted(*index)) : Resources{};

@@ -61,7 +61,6 @@ class ClaimBook {
   virtual BookCommit on_source(const SourceEvent& event, Now now) = 0;
   virtual BookCommit on_time(Now now) = 0;
   virtual std::optional<Monotonic> next_deadline() const = 0;
-  virtual std::vector<Agent> agents() const = 0;
   // What of an agent is granted now, for `headrace agents`.
   virtual Resources granted_on(const AgentId& agent) const = 0;
 };
