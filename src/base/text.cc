@@ -57,12 +57,15 @@ Result<Bytes> parse_bytes(std::string_view text) {
 std::string to_text(Bytes size) {
   static constexpr std::array<Unit, 4> kUnits{
       {{"TiB", 1ll << 40}, {"GiB", 1ll << 30}, {"MiB", 1ll << 20}, {"KiB", 1ll << 10}}};
+  const Unit* largest = nullptr;
   for (const Unit& unit : kUnits) {
-    if (size.count != 0 && size.count % unit.factor == 0) {
+    if (size.count != 0 && size.count % unit.factor == 0 && (unit.factor > 1 << 10 || !largest))
       return fmt::format("{}{}", size.count / unit.factor, unit.name);
-    }
+    if (!largest && size.count > unit.factor && unit.factor > 1 << 10) largest = &unit;
   }
-  return fmt::format("{}B", size.count);
+  if (!largest) return fmt::format("{}B", size.count);
+  return fmt::format("{:.1f}{}", static_cast<double>(size.count) / static_cast<double>(largest->factor),
+                     largest->name);
 }
 
 Result<Duration> parse_duration(std::string_view text) {

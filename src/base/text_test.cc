@@ -12,7 +12,9 @@ TEST(Text, SizesAreReadInBinaryAndDecimalUnits) {
   EXPECT_EQ(parse_bytes("1.5 MB")->count, 1500000);
   EXPECT_EQ(parse_bytes("4096")->count, 4096);
   EXPECT_EQ(to_text(Bytes::mib(512)), "512MiB");
+  EXPECT_EQ(to_text(Bytes{1536 << 20}), "1536MiB");
   EXPECT_EQ(to_text(Bytes{1000}), "1000B");
+  EXPECT_EQ(to_text(Bytes{9461296737}), "8.8GiB");
 }
 
 TEST(Text, ABadSizeIsNamedInItsError) {

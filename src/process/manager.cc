@@ -417,11 +417,10 @@ Commit Manager::on_cluster(const cluster::Event& event, Now now) {
                  [&](const cluster::Disconnected& disconnected) {
                    connected_ = false;
                    disconnected_cause_ = disconnected.cause;
+                   disconnected_since_ = now_.wall;
                    ask_what_lives();
                    for (const auto& [id, app] : apps_) {
-                     for (const auto& each : app->instances) {
-                       if (!each->alive || !each->answered) touch(*each);
-                     }
+                     for (const auto& each : app->instances) touch(*each);
                    }
                  },
                  [&](const cluster::Ready&) { resume(); },
@@ -437,6 +436,7 @@ void Manager::resume() {
     for (const auto& each : app->instances) {
       Instance& instance = *each;
       stir(instance);
+      touch(instance);  // what it waits for may have been this
       if (instance.alive) {
         // A start that is not wanted any more is not owed: the answer to its stop is its end.
         if (!instance.answered) {

@@ -162,6 +162,7 @@ class Manager final : public ProcessManager {
   bool format_stored_ = false;
   bool connected_ = false;  // between Ready and Disconnected
   std::string disconnected_cause_ = "The cluster has not answered yet.";
+  Wall disconnected_since_{};
 
   std::map<AppId, std::unique_ptr<App>> apps_;
   std::map<DeploymentId, Deployment> deployments_;

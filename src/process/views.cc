@@ -91,6 +91,11 @@ std::optional<Cause> Manager::cause_of_live(const Instance& instance) const {
     cause.code = "starting";
     cause.sentence = fmt::format("Its task is being started{}.{}{}", place_of(instance),
                                  instance.message.empty() ? "" : " ", instance.message);
+  } else if (!connected_) {
+    cause = {.code = "cluster-disconnected",
+             .sentence = fmt::format("Whether it still runs{} is not known: {}", place_of(instance),
+                                     disconnected_cause_),
+             .since = disconnected_since_};
   } else if (!instance.is_ready()) {
     cause.code = "not-ready";
     cause.sentence = fmt::format("It runs{}; its check has not passed yet.", place_of(instance));
@@ -210,7 +215,16 @@ std::optional<AppView> Manager::app(const AppId& id) const {
 
 std::vector<Shared<cluster::Agent>> Manager::agents() const {
   std::vector<Shared<cluster::Agent>> agents;
-  for (const auto& [id, agent] : agents_) agents.push_back(agent);
+  for (const auto& [id, agent] : agents_) {
+    if (connected_) {
+      agents.push_back(agent);
+      continue;
+    }
+    cluster::Agent away = *agent;
+    away.up = false;
+    away.cause = disconnected_cause_;
+    agents.push_back(std::move(away));
+  }
   return agents;
 }
 

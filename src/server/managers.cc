@@ -24,6 +24,12 @@ Result<std::vector<Record>> records_of(const Store& store, const std::vector<std
   return records;
 }
 
+bool shows_agents(const cluster::Event& event) {
+  return std::holds_alternative<cluster::AgentChanged>(event) ||
+         std::holds_alternative<cluster::Disconnected>(event) ||
+         std::holds_alternative<cluster::Ready>(event);
+}
+
 }  // namespace
 
 Managers::Managers(std::unique_ptr<cluster::ClaimBook> book, std::unique_ptr<process::ProcessManager> process,
@@ -34,7 +40,7 @@ Managers::~Managers() = default;
 
 void Managers::route(cluster::BookCommit commit, Turn& turn) {
   for (cluster::Event& event : commit.events) {
-    if (std::holds_alternative<cluster::AgentChanged>(event)) touched_.agents = true;
+    touched_.agents = touched_.agents || shows_agents(event);
     pending_.push_back(std::move(event));
   }
   TurnCommit out{.writes = std::move(commit.writes), .source_calls = std::move(commit.calls)};
@@ -131,7 +137,7 @@ Managers::Turn Managers::on_source(const cluster::SourceEvent& event, Now now) {
 
 Managers::Turn Managers::on_cluster(const cluster::Event& event, Now now) {
   Turn turn;
-  if (std::holds_alternative<cluster::AgentChanged>(event)) touched_.agents = true;
+  touched_.agents = touched_.agents || shows_agents(event);
   route(process_->on_cluster(event, now), turn);
   drain(turn, now);
   return turn;
