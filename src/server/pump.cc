@@ -172,7 +172,23 @@ void Pump::run_writer(std::stop_token stop) {
   }
 }
 
-void Pump::make_durable(const Group& group, std::stop_token stop) {
+// Nobody waits for a full disk: who asked is told that it is decided, and why it is not done.
+void Pump::answer_late(Group& group, const Error& error) {
+  std::vector<Answer> answers = std::exchange(group.answers, {});
+  {
+    const std::scoped_lock lock(mutex_);
+    for (Group& next : groups_)
+      std::ranges::move(std::exchange(next.answers, {}), std::back_inserter(answers));
+  }
+  const Error late{Code::kUnavailable,
+                   "The state cannot be stored now: " + error.message + ". This is done once it can be",
+                   error.remedy,
+                   {},
+                   {}};
+  for (const Answer& answer : answers) answer(&late);
+}
+
+void Pump::make_durable(Group& group, std::stop_token stop) {
   std::vector<Store::Commit> commits;
   for (const TurnCommit& commit : group.commits) {
     if (!commit.writes.empty()) commits.push_back(commit.writes);
@@ -201,6 +217,7 @@ void Pump::make_durable(const Group& group, std::stop_token stop) {
       log::error("The state is corrupt: {}", stored.error().to_string());
       std::_Exit(70);  // EX_SOFTWARE: going on could only spread the damage
     }
+    answer_late(group, stored.error());
     std::unique_lock lock(waiting);
     retry.wait_for(lock, stop, kRetryStore, [] { return false; });
     if (stop.stop_requested()) return;
@@ -229,7 +246,7 @@ void Pump::let_out(Group& group) {
                     .json = std::move(event.json)});
     }
   }
-  for (const auto& answer : group.answers) answer();
+  for (const Answer& answer : group.answers) answer(nullptr);
 }
 
 }  // namespace headrace::server

@@ -4,9 +4,9 @@
 //   any thread --post--> [inputs] --pump thread: turns--> [commits] --writer thread: one store group-->
 //   effects, answers
 //
-// While the store refuses a group (disk full), the group is kept and tried again; no effect and no answer of
-// it or after it leaves; new requests are refused with the cause; statuses stay unacknowledged. Only a
-// corrupt store ends the process.
+// While the store refuses a group (disk full), the group is kept and tried again; no effect of it or after it
+// leaves; whoever waits for an answer is told so, new requests are refused with the cause; statuses stay
+// unacknowledged. Only a corrupt store ends the process.
 #pragma once
 
 #include <condition_variable>
@@ -50,7 +50,7 @@ class Pump {
   // Asks a manager. `decide(Managers&, Now)` returns Result<process::Decision<T>> or
   // Result<environment::Decision<T>> and runs in the pump's thread; `done(Result<T>)` runs when its commit is
   // durable, in the writer's thread: it must not block. While the store does not answer, done gets
-  // kUnavailable at once.
+  // kUnavailable at once: refused, or, where it was decided already, that it is done once it can be stored.
   template <class Decide, class Done>
   void ask(Decide decide, Done done) {
     if (auto refusal = store_refusal()) return done(std::unexpected(std::move(*refusal)));
@@ -58,15 +58,16 @@ class Pump {
         [this, decide = std::move(decide), done = std::move(done)](Managers& managers, Now now) mutable {
           auto decision = decide(managers, now);
           if (!decision) {
-            answer_when_durable([done = std::move(done), error = std::move(decision).error()]() mutable {
-              done(std::unexpected(std::move(error)));
-            });
+            answers_.push_back([done = std::move(done), error = std::move(decision).error()](
+                                   const Error*) mutable { done(std::unexpected(std::move(error))); });
             return Managers::Turn{};
           }
           Managers::Turn turn = managers.absorb(std::move(decision->commit), now);
-          answer_when_durable([done = std::move(done), answer = std::move(decision->answer)]() mutable {
-            done(std::move(answer));
-          });
+          answers_.push_back(
+              [done = std::move(done), answer = std::move(decision->answer)](const Error* late) mutable {
+                if (late) return done(std::unexpected(*late));
+                done(std::move(answer));
+              });
           return turn;
         });
   }
@@ -83,18 +84,19 @@ class Pump {
 
  private:
   using Task = std::function<Managers::Turn(Managers&, Now)>;
+  using Answer = std::function<void(const Error* late)>;  // late: what to say while it cannot be stored
   struct Group {
     std::vector<TurnCommit> commits;
-    std::vector<std::function<void()>> answers;
+    std::vector<Answer> answers;
     std::shared_ptr<const Snapshot> snapshot;
   };
 
   void post_task(Task task);
-  void answer_when_durable(std::function<void()> answer) { answers_.push_back(std::move(answer)); }
   std::optional<Error> store_refusal() const;
   void run_managers(std::stop_token stop);
   void run_writer(std::stop_token stop);
-  void make_durable(const Group& group, std::stop_token stop);
+  void make_durable(Group& group, std::stop_token stop);
+  void answer_late(Group& group, const Error& error);
   void let_out(Group& group);
   std::shared_ptr<const Snapshot> render(const Touched& touched);
 
@@ -113,7 +115,7 @@ class Pump {
   Counters counters_;
 
   // Of the pump's thread alone.
-  std::vector<std::function<void()>> answers_;
+  std::vector<Answer> answers_;
   std::shared_ptr<const Snapshot> latest_ = std::make_shared<const Snapshot>();
 
   std::jthread manager_thread_, writer_thread_;
