@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace headrace::cluster {
 
 struct LogOptions {
   int tail = 200;       // last lines; -1: all that is kept
-  bool follow = false;  // go on until the task ends or on_line says stop
+  bool follow = false;  // go on until the task ends
   bool timestamps = false;
 };
 
@@ -31,9 +32,11 @@ struct TaskStatistics {
 class TaskAccess {
  public:
   virtual ~TaskAccess() = default;
-  // Calls on_line(stream, line) for each line; false stops. stream is "stdout" or "stderr".
+  // Calls on_line(stream, line) for each line (a longer one in pieces of 64 KiB) until it says false, `stop`
+  // is requested or there are no more. stream is "stdout" or "stderr".
   virtual Status logs(const TaskId& task, const LogOptions& options,
-                      const std::function<bool(std::string_view stream, std::string_view line)>& on_line) = 0;
+                      const std::function<bool(std::string_view stream, std::string_view line)>& on_line,
+                      std::stop_token stop = {}) = 0;
   virtual Result<ExecResult> exec(const TaskId& task, const std::vector<std::string>& command,
                                   Duration timeout) = 0;
   virtual Result<TaskStatistics> statistics(const TaskId& task) = 0;

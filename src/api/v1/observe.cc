@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <mutex>
+#include <stop_token>
 #include <thread>
 
 #include "api/v1/views.h"
@@ -17,6 +17,7 @@ using http::Request;
 using http::Responder;
 
 constexpr size_t kLogBytesAhead = 256 << 10;  // how far a log may run ahead of its reader
+constexpr Duration kLogPause = 5ms;           // before it looks again
 
 void status(Backend& backend, Responder responder) {
   const auto snapshot = backend.pump.snapshot();
@@ -65,6 +66,14 @@ void apps(Backend& backend, Responder responder) {
   responder.respond(json_response(200, json::object{{"apps", std::move(list)}}));
 }
 
+void app(Backend& backend, const Request& request, Responder responder) {
+  const process::AppId id("/" + request.param("id"));
+  const auto found = backend.pump.snapshot()->app(id);
+  responder.respond(
+      found ? json_response(200, to_json(*found))
+            : error_response({Code::kNotFound, fmt::format("there is no app {}", id), {}, {}, {}}));
+}
+
 // Streams one task's log in a thread of its own: following may last as long as the task.
 void logs(Backend& backend, const Request& request, Responder responder) {
   cluster::LogOptions options;
@@ -76,17 +85,44 @@ void logs(Backend& backend, const Request& request, Responder responder) {
   }
   options.follow = request.query.get("follow") == "true";
   options.timestamps = request.query.get("timestamps") == "true";
+  if (!backend.log_readers.enter()) {
+    return void(responder.respond(
+        error_response({Code::kUnavailable, "too many logs are read now", "end another reader", {}, {}})));
+  }
   const cluster::TaskId task(request.param("task"));
   std::thread([&backend, task, options, responder] {
-    std::optional<http::BodyStream> stream;
-    const Status done = backend.tasks.logs(task, options, [&](std::string_view, std::string_view line) {
-      if (!stream) stream = responder.stream({.heartbeat = ""});
-      return stream->queued_bytes() < kLogBytesAhead && stream->write(fmt::format("{}\n", line));
-    });
-    if (!done && !stream) return void(responder.respond(error_response(done.error())));
-    if (!stream) return void(responder.respond(http::Response::text(200, "")));
-    stream->close();
+    // Whether there is such a log has to be known before the answer begins.
+    const Status there = backend.tasks.logs(task, {.tail = 0}, [](auto, auto) { return true; });
+    if (!there) {
+      responder.respond(error_response(there.error()));
+    } else {
+      std::stop_source gone;
+      http::BodyStream stream = responder.stream({.heartbeat = ""});
+      stream.on_closed([gone]() mutable { gone.request_stop(); });
+      (void)backend.tasks.logs(
+          task, options,
+          [&](std::string_view, std::string_view line) {
+            // A reader who takes nothing for too long is dropped by the server, and the stream closed.
+            while (stream.queued_bytes() > kLogBytesAhead && !stream.is_closed())
+              std::this_thread::sleep_for(kLogPause);
+            return stream.write(fmt::format("{}\n", line));
+          },
+          gone.get_token());
+      stream.close();
+    }
+    backend.log_readers.leave();
   }).detach();
+}
+
+// Refused, and answered: what was generated belongs to its environment.
+bool is_generated(const std::string& name, const Responder& responder) {
+  if (!name.starts_with("env/")) return false;
+  responder.respond(error_response({Code::kConflict,
+                                    fmt::format("the secret {} belongs to its environment", name),
+                                    "choose a name that does not begin with env/",
+                                    {},
+                                    {}}));
+  return true;
 }
 
 bool fits(const server::HubEvent& event, const std::string& environment, const std::string& operation) {
@@ -120,6 +156,8 @@ void add_observe_routes(http::Router& router, Backend& backend) {
   router.post("/v1/agents/{id}/plug",
               [&](Request request, Responder responder) { plug(backend, request, responder, true); });
   router.get("/v1/apps", [&](Request, Responder responder) { apps(backend, responder); });
+  router.get("/v1/apps/{id*}",
+             [&](Request request, Responder responder) { app(backend, request, responder); });
   router.get("/v1/tasks/{task}/logs",
              [&](Request request, Responder responder) { logs(backend, request, responder); });
   router.get("/v1/events", [&](Request request, Responder responder) {
@@ -133,14 +171,17 @@ void add_observe_routes(http::Router& router, Backend& backend) {
     responder.respond(json_response(200, json::object{{"secrets", std::move(list)}}));
   });
   router.put("/v1/secrets/{name*}", [&](Request request, Responder responder) {
-    const auto version = backend.vault.set(request.param("name"), Secret(std::move(request.body)));
-    responder.respond(
-        version ? json_response(200, json::object{{"name", request.param("name")}, {"version", *version}})
-                : error_response(version.error()));
+    const std::string name = request.param("name");
+    if (is_generated(name, responder)) return;
+    const auto version = backend.vault.set(name, Secret(std::move(request.body)));
+    responder.respond(version ? json_response(200, json::object{{"name", name}, {"version", *version}})
+                              : error_response(version.error()));
   });
   router.del("/v1/secrets/{name*}", [&](Request request, Responder responder) {
-    const Status removed = backend.vault.remove(request.param("name"));
-    responder.respond(removed ? json_response(200, json::object{{"name", request.param("name")}})
+    const std::string name = request.param("name");
+    if (is_generated(name, responder)) return;
+    const Status removed = backend.vault.remove(name);
+    responder.respond(removed ? json_response(200, json::object{{"name", name}})
                               : error_response(removed.error()));
   });
 }

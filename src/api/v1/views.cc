@@ -1,5 +1,7 @@
 #include "api/v1/views.h"
 
+#include "environment/state.h"
+
 namespace headrace::api::v1 {
 namespace {
 
@@ -25,7 +27,9 @@ json::object to_json(const environment::Difference& difference) {
           {"effect", difference.effect}};
 }
 
-json::object to_json(const process::Shared<process::InstanceView>& instance) { return v1::to_json(*instance); }
+json::object to_json(const process::Shared<process::InstanceView>& instance) {
+  return v1::to_json(*instance);
+}
 
 template <class List>
 json::array list_of(const List& items) {
@@ -140,6 +144,7 @@ json::object to_json(const process::AppView& app) {
   for (const auto& [name, number] : app.fixed_ports) ports[name] = number;
   json::object object{{"id", app.id.str()},
                       {"version", app.version},
+                      {"wanted", environment::wanted_instances(app.spec)},
                       {"instances", list_of(app.instances)},
                       {"fixed_ports", std::move(ports)},
                       {"deployments", names_of(app.deployments)}};

@@ -341,6 +341,8 @@ void list_queue(const Edge& edge, Responder responder) {
 
 void reset_delay(const Edge& edge, const Request& request, Responder responder) {
   const AppId id = id_of(request);
+  if (const Status owned = process::refuse_environment_path(id); !owned)
+    return void(responder.respond(response_of(owned.error())));
   const auto app = edge.snapshot()->app(id);
   if (!app || queue_item(*app, edge.backend.clock.now().wall).is_null()) {
     return void(responder.respond(message(404, fmt::format("Application {} not found in tasks queue.", id))));

@@ -78,7 +78,8 @@ class Local final : public LocalSource {
   Status plug(const AgentId& agent) override { return set_plugged(agent, true); }
 
   Status logs(const TaskId& task, const LogOptions& options,
-              const std::function<bool(std::string_view, std::string_view)>& on_line) override;
+              const std::function<bool(std::string_view, std::string_view)>& on_line,
+              std::stop_token stop) override;
   Result<ExecResult> exec(const TaskId& task, const std::vector<std::string>& command,
                           Duration timeout) override;
   Result<TaskStatistics> statistics(const TaskId& task) override;
@@ -699,22 +700,28 @@ Status Local::set_plugged(const AgentId& id, bool plugged) {
 // ---- TaskAccess ----
 
 Status Local::logs(const TaskId& task, const LogOptions& options,
-                   const std::function<bool(std::string_view, std::string_view)>& on_line) {
+                   const std::function<bool(std::string_view, std::string_view)>& on_line,
+                   std::stop_token stop) {
   docker::LogQuery query{.follow = options.follow, .timestamps = options.timestamps};
   if (options.tail >= 0) query.tail = options.tail;
-  std::string rest[2];
-  return engine_.logs(container_name(task), query, [&](docker::Output output, std::string_view bytes) {
-    const bool is_error = output == docker::Output::kStderr;
-    std::string& line = rest[is_error ? 1 : 0];
+  std::map<docker::Output, std::string> begun;  // lines whose end has not come yet
+  const auto word = [](docker::Output output) {
+    return output == docker::Output::kStderr ? "stderr" : "stdout";
+  };
+  const auto take = [&](docker::Output output, std::string_view bytes) {
+    std::string& line = begun[output];
     for (const char c : bytes) {
-      if (c != '\n') {
-        line += c;
-      } else if (!on_line(is_error ? "stderr" : "stdout", std::exchange(line, {}))) {
-        return false;
-      }
+      if (c != '\n') line += c;
+      if (c != '\n' && line.size() < kLogTailBytes) continue;
+      if (!on_line(word(output), std::exchange(line, {}))) return false;
     }
     return true;
-  });
+  };
+  TRY_STATUS(engine_.logs(container_name(task), query, take, std::move(stop)));
+  for (const auto& [output, line] : begun) {
+    if (!line.empty() && !on_line(word(output), line)) break;
+  }
+  return {};
 }
 
 Result<ExecResult> Local::exec(const TaskId& task, const std::vector<std::string>& command,
