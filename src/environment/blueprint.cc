@@ -38,13 +38,12 @@ class Loader {
     load_main();
     if (!main_) return {nullptr, std::move(problems_)};
     for (const auto& [name, use] : file_.components) load_component(name, use);
-    // What is bound to, called or shown can be checked only when every component could be read.
+    // What is bound to or shown can be checked only when every component could be read.
     if (blueprint_.components.size() == file_.components.size()) {
       const Source main(*main_, problems_);
       for (Component& component : blueprint_.components) {
         check_settings(blueprint_, component, main);
         bind(component, main);
-        check_calls(blueprint_, component, Source(roots_.at(component.file), problems_));
       }
       check_blueprint(blueprint_, main);
       order_components(main);
@@ -160,11 +159,9 @@ class Loader {
     const ComponentUse& use = file_.components.at(component.name);
     for (const auto& [name, target] : use.bind) {
       if (component.requires_.contains(name)) continue;
-      std::vector<std::string> known;
-      for (const auto& [each, required] : component.requires_) known.push_back(each);
       main.report({"components", component.name, "bind", name},
                   fmt::format("{} requires nothing named \"{}\"", component.kind, name),
-                  document::suggestion(name, known));
+                  document::suggestion(name, names_of(component.requires_)));
     }
     for (const auto& [name, required] : component.requires_) {
       const auto named = use.bind.find(name);
@@ -182,10 +179,8 @@ class Loader {
     const std::string wanted = target.substr(0, target.find('.'));
     const std::string attribute = target.size() > wanted.size() ? target.substr(wanted.size() + 1) : "";
     if (!target.empty() && !blueprint_.find(wanted)) {
-      std::vector<std::string> known;
-      for (const Component& each : blueprint_.components) known.push_back(each.name);
       return main.report(path, fmt::format("there is no component \"{}\"", wanted),
-                         document::suggestion(wanted, known));
+                         document::suggestion(wanted, names_of(blueprint_.components)));
     }
     std::vector<std::pair<std::string, std::string>> fitting;
     std::vector<std::string> others;  // other versions, or other interfaces of the named component

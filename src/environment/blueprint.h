@@ -68,13 +68,9 @@ struct Provided {
   std::map<std::string, Template> attributes;
 };
 
-// How a component takes a changed attribute of a requirement.
-enum class OnChange { kRestart, kReload, kIgnore };
-
 struct Required {
   std::string name;
   std::string interface;
-  OnChange on_change = OnChange::kRestart;
 };
 
 struct Port {
@@ -120,18 +116,18 @@ struct Service {
   std::vector<Volume> volumes;
   std::vector<cluster::Constraint> constraints;  // `spread: agent` becomes one of them
   std::optional<Ready> ready;
-  std::vector<std::string> after;  // services of this component that must be ready first
+  std::vector<std::string> after;         // services of this component that must be ready first
+  std::vector<std::string> stops_before;  // `after`, and those whose members it refers to
   std::string user;
   Duration grace = 10s;
   bool read_only = false;
   std::map<std::string, std::string> tmpfs;
   std::map<std::string, std::string> labels;
-  std::string gate;  // update.gate: a step kind that must pass before each slot advances
 };
 
 // A step of launch or of a command.
 struct Step {
-  enum class Kind { kTask, kScale, kRestart, kWaitUntil, kCall };
+  enum class Kind { kTask, kScale, kWaitUntil };
   enum class OnFailure { kFail, kContinue };
   std::string name;
   Kind kind = Kind::kTask;
@@ -148,12 +144,9 @@ struct Step {
   std::map<std::string, Template> env;
   std::vector<SecretMount> secrets;
   Duration interval = 2s;  // kWaitUntil
-  // kScale, kRestart
+  // kScale
   std::string service;
   Template count;
-  // kCall
-  std::string component, command_name;
-  std::map<std::string, Template> arguments;
 };
 
 struct Command {
@@ -226,5 +219,10 @@ struct Values {
 };
 Values resolve_parameters(const Blueprint& blueprint, const std::string& profile,
                           const std::map<std::string, std::string>& given);
+// The same for any `known` ones: given values over `start` over defaults. Errors say "`whose` has no `what`
+// …".
+Values resolve_values(const std::string& whose, const std::string& what,
+                      const std::map<std::string, Parameter>& known,
+                      const std::map<std::string, std::string>& given, Values start = {});
 
 }  // namespace headrace::environment

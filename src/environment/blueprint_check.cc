@@ -20,19 +20,6 @@ using Members = std::map<std::string, Expected>;
 using Path = std::vector<std::string>;
 
 template <class Range>
-std::vector<std::string> names_of(const Range& things) {
-  std::vector<std::string> names;
-  for (const auto& thing : things) {
-    if constexpr (requires { thing.first; }) {
-      names.push_back(thing.first);
-    } else {
-      names.push_back(thing.name);
-    }
-  }
-  return names;
-}
-
-template <class Range>
 bool has_name(const Range& things, const std::string& name) {
   return std::ranges::any_of(things, [&](const auto& thing) {
     if constexpr (requires { thing.first; }) {
@@ -41,6 +28,10 @@ bool has_name(const Range& things, const std::string& name) {
       return thing.name == name;
     }
   });
+}
+
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 }
 
 Path operator+(Path path, std::string step) {
@@ -168,7 +159,7 @@ class ComponentChecker {
     for (Service& service : component_.services) check_service(service);
     check_service_order();
     check_steps(component_.launch, {"launch"}, scope_);
-    for (const Command& command : component_.commands) check_command(command);
+    for (Command& command : component_.commands) check_command(command);
   }
 
  private:
@@ -295,9 +286,6 @@ class ComponentChecker {
         unknown(path + "ready", "port", service.ready->port, names_of(service.ports));
       }
     }
-    if (!service.gate.empty() && !has_name(component_.commands, service.gate)) {
-      unknown(path + "update" + "gate", "command", service.gate, names_of(component_.commands));
-    }
     for (const std::string& other : service.after) {
       if (!has_name(component_.services, other)) {
         unknown(path + "after", "service", other, names_of(component_.services));
@@ -306,13 +294,15 @@ class ComponentChecker {
     add_implied_order(service);
   }
 
-  // Whoever uses `services.x.ready`, or the members of a service without slots, starts after x.
+  // Whoever uses `services.x.ready`, or the members of a service without slots, starts after x. Whoever uses
+  // any members of x stops before it: a broker says good-bye to its controllers.
   void add_implied_order(Service& service) {
     std::vector<const Template*> all;
     for (const auto* list : {&service.entrypoint, &service.command}) {
       for (const Template& each : *list) all.push_back(&each);
     }
     for (const auto& [name, value] : service.env) all.push_back(&value);
+    service.stops_before = service.after;
     for (const Template* each : all) {
       for (const expression::Reference& reference : each->references()) {
         const std::vector<std::string>& path = reference.path;
@@ -320,50 +310,63 @@ class ComponentChecker {
         const auto other = std::ranges::find(component_.services, path[1], &Service::name);
         if (other == component_.services.end()) continue;
         const bool waits = path[2] == "ready" || (path[2] == "members" && !other->ordinal);
-        if (!waits) continue;
-        if (other->name == service.name) {
+        if (other->name != service.name) {
+          add_once(service.stops_before, other->name);
+          if (waits) add_once(service.after, other->name);
+        } else if (waits) {
           source_.problems().push_back(
               each->problem(reference.offset, fmt::format("{} would wait for itself", service.name),
                             "use self, or services.….members of a service with slots"));
-        } else if (std::ranges::find(service.after, other->name) == service.after.end()) {
-          service.after.push_back(other->name);
         }
       }
     }
   }
 
-  void check_service_order() {
+  Order service_order(std::vector<std::string> Service::* others) const {
     Needs needs;
     for (const Service& service : component_.services) {
       std::set<std::string>& of = needs[service.name];
-      for (const std::string& other : service.after) {
+      for (const std::string& other : service.*others) {
         if (has_name(component_.services, other)) of.insert(other);
       }
     }
-    const Order order = order_of(needs);
-    if (!order.cycle.empty()) {
-      source_.report({"services", order.cycle.front(), "after"},
-                     fmt::format("services wait for each other: {}", fmt::join(order.cycle, " → ")));
+    return order_of(needs);
+  }
+
+  void check_service_order() {
+    const Order start = service_order(&Service::after);
+    if (!start.cycle.empty()) {
+      source_.report({"services", start.cycle.front(), "after"},
+                     fmt::format("services wait for each other: {}", fmt::join(start.cycle, " → ")));
       return;
     }
-    // Providers first, as the blueprint's components are.
+    Order stop = service_order(&Service::stops_before);
+    if (!stop.cycle.empty()) {  // members may be used both ways: then only `after` orders the end
+      for (Service& service : component_.services) service.stops_before = service.after;
+      stop = start;
+    }
+    // What is used stands first, as the blueprint's components do.
     std::ranges::sort(component_.services, {}, [&](const Service& service) {
-      return std::ranges::find(order.names, service.name) - order.names.begin();
+      return std::ranges::find(stop.names, service.name) - stop.names.begin();
     });
   }
 
-  void check_command(const Command& command) {
+  void check_command(Command& command) {
     const Path path{"commands", command.name};
     Scope scope = scope_;
     scope["args"] = parameters_type(command.arguments, "argument");
     for (const std::string& set : command.sets) {
-      if (!component_.parameters.contains(set)) {
+      const auto parameter = component_.parameters.find(set);
+      if (parameter == component_.parameters.end()) {
         unknown(path + "sets", "parameter", set, names_of(component_.parameters));
+      } else if (parameter->second.secret) {
+        source_.report(path + "sets", "a command cannot set a secret", "secrets are changed by `apply`");
       }
     }
-    for (const Parameter& argument : command.arguments) {
+    for (Parameter& argument : command.arguments) {
       if (argument.secret)
         source_.report(path + "arguments" + argument.name, "an argument cannot be a secret");
+      if (argument.default_value) check_value(argument, *argument.default_value, source_.problems());
     }
     check_steps(command.steps, path + "steps", scope);
   }
@@ -394,23 +397,15 @@ class ComponentChecker {
     const Expected items = check_template(path + "for_each", step.for_each, scope, kItems);
     if (!step.for_each.empty()) scope["item"] = items.of.empty() ? Expected::dyn() : items.of[0];
     check_template(path + "if", step.condition, scope, kCondition);
-    switch (step.kind) {
-      case Step::Kind::kTask:
-      case Step::Kind::kWaitUntil: return check_task(path, step, scope);
-      case Step::Kind::kScale:
-      case Step::Kind::kRestart:
-        if (!has_name(component_.services, step.service)) {
-          unknown(path + (step.kind == Step::Kind::kScale ? "scale" : "restart"), "service", step.service,
-                  names_of(component_.services));
-        }
-        check_template(path + "to", step.count, scope, kCount);
-        return;
-      case Step::Kind::kCall:
-        // The called command is checked once all components are known.
-        for (const auto& [name, value] : step.arguments) {
-          check_template(path + "with" + name, value, scope, kText);
-        }
+    if (step.kind != Step::Kind::kScale) return check_task(path, step, scope);
+    const auto service = std::ranges::find(component_.services, step.service, &Service::name);
+    if (service == component_.services.end()) {
+      unknown(path + "scale", "service", step.service, names_of(component_.services));
+    } else if (service->ordinal) {
+      source_.report(Code::kUnsupported, path + "scale",
+                     "not supported in this release: a step that scales an ordinal service", {});
     }
+    check_template(path + "to", step.count, scope, kCount);
   }
 
   const Blueprint& blueprint_;
@@ -419,40 +414,10 @@ class ComponentChecker {
   Scope scope_;
 };
 
-void check_call(const Blueprint& blueprint, const Step& step, const Path& path, const Source& source) {
-  const Component* target = blueprint.find(step.component);
-  if (!target) {
-    return source.report(path + "call", fmt::format("there is no component \"{}\"", step.component),
-                         suggestion(step.component, names_of(blueprint.components)));
-  }
-  const auto command = std::ranges::find(target->commands, step.command_name, &Command::name);
-  if (command == target->commands.end()) {
-    return source.report(path + "call",
-                         fmt::format("{} has no command \"{}\"", step.component, step.command_name),
-                         suggestion(step.command_name, names_of(target->commands)));
-  }
-  for (const auto& [name, value] : step.arguments) {
-    if (has_name(command->arguments, name)) continue;
-    source.report(path + "with" + name, fmt::format("{} has no argument \"{}\"", step.command_name, name),
-                  suggestion(name, names_of(command->arguments)));
-  }
-}
-
 }  // namespace
 
 void check_component(const Blueprint& blueprint, Component& component, const Source& source) {
   ComponentChecker(blueprint, component, source).check();
-}
-
-void check_calls(const Blueprint& blueprint, const Component& component, const Source& source) {
-  const auto check_all = [&](const std::vector<Step>& steps, const Path& path) {
-    for (const Step& step : steps) {
-      if (step.kind == Step::Kind::kCall) check_call(blueprint, step, path + step.name, source);
-    }
-  };
-  check_all(component.launch, {"launch"});
-  for (const Command& command : component.commands)
-    check_all(command.steps, {"commands", command.name, "steps"});
 }
 
 void check_settings(const Blueprint& blueprint, Component& component, const Source& source) {

@@ -23,6 +23,20 @@ struct BlueprintFile {
   std::vector<Output> outputs;
 };
 
+// Of a map's entries, or of things with a name.
+template <class Range>
+std::vector<std::string> names_of(const Range& things) {
+  std::vector<std::string> names;
+  for (const auto& thing : things) {
+    if constexpr (requires { thing.first; }) {
+      names.push_back(thing.first);
+    } else {
+      names.push_back(thing.name);
+    }
+  }
+  return names;
+}
+
 // The places and paths of what was read, for problems found later.
 class Source {
  public:
@@ -52,8 +66,6 @@ std::string_view word_of(Type type);
 void check_component(const Blueprint& blueprint, Component& component, const Source& source);
 // What the blueprint gives to a component's parameters; `source` is blueprint.yaml.
 void check_settings(const Blueprint& blueprint, Component& component, const Source& source);
-// Steps that call commands of other components; needs all components.
-void check_calls(const Blueprint& blueprint, const Component& component, const Source& source);
 // Parameters, profiles and outputs.
 void check_blueprint(Blueprint& blueprint, const Source& source);
 

@@ -69,9 +69,6 @@ static Words<Generated::Kind> words_of(const Generated::Kind*) {
 static Words<Generated::Encoding> words_of(const Generated::Encoding*) {
   return {{"text", Generated::Encoding::kText}, {"base64url", Generated::Encoding::kBase64Url}};
 }
-static Words<OnChange> words_of(const OnChange*) {
-  return {{"restart", OnChange::kRestart}, {"reload", OnChange::kReload}, {"ignore", OnChange::kIgnore}};
-}
 static Words<Step::OnFailure> words_of(const Step::OnFailure*) {
   return {{"fail", Step::OnFailure::kFail}, {"continue", Step::OnFailure::kContinue}};
 }
@@ -319,7 +316,16 @@ const Table<Required>& table_of(const Required*) {
   static const Table<Required> table =
       Table<Required>("required", "An interface that this component needs before it starts.")
           .required("type", &Required::interface, "The interface, with its version.", kInterface)
-          .optional("on_change", &Required::on_change, "What a changed attribute does to its users.");
+          .field(converted<Required, std::string>(
+              "on_change", "What a changed attribute does to its users: restart.",
+              [](Decoder& decoder, const Node& node, Required&, std::string&& word) {
+                if (word == "restart") return;
+                decoder.report({Code::kUnsupported,
+                                fmt::format("not supported in this release: on_change: {}", word),
+                                "leave it out: stateless services that use what changed are replaced",
+                                node.place,
+                                {}});
+              }));
   return table;
 }
 
@@ -432,10 +438,7 @@ const Table<Service>& table_of(const Service*) {
           .optional("read_only", &Service::read_only, "The container's root file system.")
           .optional("tmpfs", &Service::tmpfs, "Path to mount options.", kPath)
           .optional("labels", &Service::labels, "Of the containers.")
-          .group("update",
-                 Table<Service>("update", "How changes reach the instances.")
-                     .optional("gate", &Service::gate,
-                               "A command of this component that must succeed before each next slot."))
+          .unsupported("update", "update.gate: no operation moves slots one by one yet")
           .check([](Decoder& decoder, const Node& node, Service& service) {
             // What is no expression is read at once.
             if (service.cpus_template.is_constant()) {
@@ -467,7 +470,7 @@ const Table<Service>& table_of(const Service*) {
 
 const Table<Step>& table_of(const Step*) {
   static const Table<Step> table =
-      Table<Step>("step", "A task (image), or one of scale, restart and call.")
+      Table<Step>("step", "A task (image), or scale.")
           .optional("needs", &Step::needs, "Steps that must end before. Default: the one above.")
           .optional("if", &Step::condition, "Skipped when it gives false.")
           .optional("for_each", &Step::for_each, "Once for each item of a list, as `item`.")
@@ -481,33 +484,18 @@ const Table<Step>& table_of(const Step*) {
           .optional("env", &Step::env, "Variables of the container's environment.")
           .optional("secrets", &Step::secrets, "Files that show secrets, by name.", kName)
           .optional("every", &Step::interval, "Repeats the task until it succeeds: a wait.", {.minimum = 100})
-          .optional("scale", &Step::service, "A service of this component to scale…")
+          .optional("scale", &Step::service, "A stateless service of this component to scale…")
           .optional("to", &Step::count, "… to so many instances.")
-          .optional("restart", &Step::service, "A service of this component to restart.")
-          .field(converted<Step, std::string>(
-              "call", "A command of another component: kafka.create-topic.",
-              [](Decoder& decoder, const Node& node, Step& step, std::string&& target) {
-                const size_t dot = target.find('.');
-                if (dot == std::string::npos) return decoder.wrong_type(node, "component.command");
-                step.component = target.substr(0, dot);
-                step.command_name = target.substr(dot + 1);
-              }))
-          .optional("with", &Step::arguments, "Arguments of the called command.")
+          .unsupported("restart", "a restart step")
+          .unsupported("call", "a step that calls a command of another component")
           .check([](Decoder& decoder, const Node& node, Step& step) {
-            static constexpr std::pair<std::string_view, Step::Kind> kKinds[] = {
-                {"image", Step::Kind::kTask},
-                {"scale", Step::Kind::kScale},
-                {"restart", Step::Kind::kRestart},
-                {"call", Step::Kind::kCall}};
-            int found = 0;
-            for (const auto& [field, kind] : kKinds) {
-              if (!node.find(field)) continue;
-              ++found;
-              step.kind = kind;
-            }
-            if (found != 1) decoder.report(node, "a step has exactly one of image, scale, restart and call");
-            if (step.kind == Step::Kind::kTask && node.find("every")) step.kind = Step::Kind::kWaitUntil;
-            if (step.kind == Step::Kind::kScale && step.count.empty()) decoder.missing_field(node, "to");
+            const bool scales = node.find("scale") != nullptr;
+            if (scales == (node.find("image") != nullptr))
+              decoder.report(node, "a step has exactly one of image and scale");
+            step.kind = scales               ? Step::Kind::kScale
+                        : node.find("every") ? Step::Kind::kWaitUntil
+                                             : Step::Kind::kTask;
+            if (scales && step.count.empty()) decoder.missing_field(node, "to");
           });
   return table;
 }

@@ -69,7 +69,6 @@ services:
     volumes: { data: { path: /var/lib/kafka, size: 10GiB } }
     spread: { by: agent, mode: preferred }
     ready: { command: [/opt/probe, kafka], grace: 2m }
-    update: { gate: settled }
   controller:
     image: kafka
     identity: ordinal
@@ -82,7 +81,7 @@ commands:
   scale:
     arguments: { to: { type: integer } }
     sets: [brokers]
-    steps: [ { grow: { scale: broker, to: "${{ args.to }}" } } ]
+    steps: [ { grow: { image: kafka, command: [grow, "${{ string(args.to) }}"] } } ]
 )";
 
 constexpr const char* kWeb = R"(component: web
@@ -100,6 +99,10 @@ services:
     secrets: { token: { value: "${{ params.token }}", path: /token } }
     ports: [web]
     ready: { http: { port: web, path: /health }, interval: 1s }
+commands:
+  more:
+    arguments: { to: { type: integer, default: 2 } }
+    steps: [ { grow: { scale: app, to: "${{ args.to }}" } } ]
 )";
 
 using Files = std::map<std::string, std::string>;
@@ -166,7 +169,8 @@ TEST(Blueprint, AGoodOneIsLoadedWholeAndInLaunchOrder) {
   EXPECT_EQ(kafka.launch[0].name, "create-topics");
   EXPECT_EQ(kafka.launch[1].kind, Step::Kind::kWaitUntil);
   EXPECT_THAT(kafka.launch[1].needs, ElementsAre("create-topics"));
-  EXPECT_EQ(kafka.commands[1].steps[0].kind, Step::Kind::kScale);
+  EXPECT_EQ(web.commands[0].steps[0].kind, Step::Kind::kScale);
+  EXPECT_EQ(web.commands[0].arguments[0].default_value->integer, 2);
   EXPECT_EQ(web.settings.at("ratio").render({}), "2");
 }
 
@@ -191,11 +195,8 @@ TEST(Blueprint, UnknownNamesAreReportedWithTheirPlaceAndTheNearestKnownOne) {
               Contains(HasSubstr("profiles.laptop.parameters.broker: there is no parameter \"broker\"")));
   EXPECT_THAT(errors_of(in_kafka("sets: [brokers]", "sets: [broker]")),
               Contains(HasSubstr("commands.scale.sets: there is no parameter \"broker\"")));
-  EXPECT_THAT(errors_of(in_kafka("scale: broker,", "scale: brokr,")),
-              Contains(HasSubstr("commands.scale.steps.grow.scale: there is no service \"brokr\"")));
-  EXPECT_THAT(
-      errors_of(in_kafka("gate: settled", "gate: setled")),
-      Contains(HasSubstr("services.broker.update.gate: there is no command \"setled\"; did you mean")));
+  EXPECT_THAT(errors_of(in_web("scale: app,", "scale: ap,")),
+              Contains(HasSubstr("commands.more.steps.grow.scale: there is no service \"ap\"")));
   EXPECT_THAT(errors_of(in_web("port: web, path", "port: wob, path")),
               Contains(HasSubstr("services.app.ready: there is no port \"wob\"")));
   EXPECT_THAT(errors_of(in_kafka("every: 2s,", "needs: [nothing], every: 2s,")),
@@ -334,12 +335,63 @@ TEST(Blueprint, SlotsAreNeededByWhatBelongsToThem) {
 }
 
 TEST(Blueprint, AStepIsOfExactlyOneKind) {
-  EXPECT_THAT(errors_of(in_kafka("grow: { scale: broker, ", "grow: { ")),
-              Contains(HasSubstr("a step has exactly one of image, scale, restart and call")));
-  EXPECT_THAT(errors_of(in_kafka("check: { image: kafka, every: 2s,", "check: { call: web.restart, ")),
-              ElementsAre(HasSubstr("launch.check.call: web has no command \"restart\"")));
-  EXPECT_THAT(errors_of(in_kafka("check: { image: kafka, every: 2s,", "check: { call: wob.restart, ")),
-              ElementsAre(HasSubstr("there is no component \"wob\"; did you mean \"web\"?")));
+  EXPECT_THAT(errors_of(in_web("grow: { scale: app, ", "grow: { ")),
+              Contains(HasSubstr("a step has exactly one of image and scale")));
+  EXPECT_THAT(errors_of(in_web("grow: { scale: app, ", "grow: { image: app, scale: app, ")),
+              Contains(HasSubstr("a step has exactly one of image and scale")));
+}
+
+TEST(Blueprint, WhatIsNotBuiltIsRefusedByItsNameWithItsPlace) {
+  EXPECT_THAT(
+      errors_of(in_web("grow: { scale: app, to: \"${{ args.to }}\" }", "grow: { restart: app }")),
+      ElementsAre("components/web.yaml:19:24: commands.more.steps.grow.restart: not supported in this "
+                  "release: a restart step"));
+  EXPECT_THAT(
+      errors_of(in_web("grow: { scale: app, to: \"${{ args.to }}\" }", "grow: { call: kafka.settled }")),
+      ElementsAre(
+          HasSubstr("not supported in this release: a step that calls a command of another component")));
+  EXPECT_THAT(
+      errors_of(in_kafka("{ image: kafka, command: [grow, \"${{ string(args.to) }}\"] }",
+                         "{ scale: broker, to: \"${{ args.to }}\" }")),
+      ElementsAre(HasSubstr(
+          "commands.scale.steps.grow.scale: not supported in this release: a step that scales an ordinal")));
+  EXPECT_THAT(errors_of(in_kafka("    ready: {", "    update: { gate: settled }\n    ready: {")),
+              ElementsAre(HasSubstr("services.broker.update: not supported in this release: update.gate")));
+  EXPECT_THAT(
+      errors_of(in_web("on_change: restart", "on_change: reload")),
+      ElementsAre(HasSubstr(
+          "components/web.yaml:6:50: requires.stream.on_change: not supported in this release: on_change: "
+          "reload")));
+}
+
+TEST(Blueprint, ArgumentsOfCommandsAreChecked) {
+  EXPECT_THAT(errors_of(in_web("{ type: integer, default: 2 }", "{ type: integer, default: two }")),
+              ElementsAre(HasSubstr("to: expected an integer, found the string \"two\"")));
+  EXPECT_THAT(errors_of(in_web("commands:\n", "commands:\n  rename: { sets: [token] }\n")),
+              ElementsAre(HasSubstr("commands.rename.sets: a command cannot set a secret")));
+}
+
+TEST(Blueprint, AServiceStopsBeforeWhatItRefersTo) {
+  const auto stops = [](const Files& source) {
+    std::map<std::string, std::vector<std::string>> stops;
+    const Loaded loaded = load_blueprint({source});
+    for (const Error& error : loaded.errors) ADD_FAILURE() << error.to_string();
+    for (const Service& service : loaded.blueprint->find("kafka")->services)
+      stops[service.name] = service.stops_before;
+    return stops;
+  };
+  using Names = std::vector<std::string>;
+  // `ready` means order at the start too; members of a service with slots only at the end.
+  EXPECT_EQ(stops(files()).at("broker"), Names{"controller"});
+  const Files members = in_kafka("controller.ready.map", "controller.members.map");
+  EXPECT_EQ(stops(members).at("broker"), Names{"controller"});
+  EXPECT_EQ(load_blueprint({members}).blueprint->find("kafka")->services[1].after, Names{});
+  // Both ways: neither is first.
+  Files both = members;
+  std::string& kafka = both.at("components/kafka.yaml");
+  kafka.replace(kafka.find("    ports: { quorum"), 0,
+                "    env: { BROKERS: \"${{ services.broker.members.map(m, m.address).join(',') }}\" }\n");
+  EXPECT_EQ(stops(both).at("broker"), Names{});
 }
 
 TEST(Blueprint, EveryShippedOneLoads) {

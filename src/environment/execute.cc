@@ -26,14 +26,16 @@ bool lets_go_on(const records::Step& step) {
 }
 
 Local local_of(const records::Operation& operation, const records::Step& step) {
-  Local local;
-  const auto value_of = [](const std::string& text) {
-    auto node = document::read_json(text, "stored value");
-    return node ? expression::from_node(*node) : expression::Value();
-  };
-  if (!step.item().empty()) local.item = value_of(step.item());
-  for (const auto& [name, text] : operation.arguments()) local.arguments[name] = value_of(text);
+  Local local = environment::local_of(step);
+  for (const auto& [name, text] : operation.arguments()) {
+    if (auto node = document::read_json(text, name)) local.arguments[name] = expression::from_node(*node);
+  }
   return local;
+}
+
+// "/env/demo/kafka/broker" -> "broker"
+std::string service_of(const process::AppId& app) {
+  return app.str().substr(app.str().rfind('/') + 1);
 }
 
 // The last line of a log, for a cause.
@@ -44,6 +46,17 @@ std::string last_line(std::string_view log) {
 }
 
 }  // namespace
+
+std::vector<process::AppId> apps_of(const Live& live, const std::string& component,
+                                    const std::string& service) {
+  const process::AppId first = app_id(live.record.name(), component, service);
+  std::vector<process::AppId> apps;
+  for (auto app = live.apps.lower_bound(first); app != live.apps.end(); ++app) {
+    if (service.empty() ? !app->first.str().starts_with(first.str()) : app->first != first) break;
+    apps.push_back(app->first);
+  }
+  return apps;
+}
 
 process::AppId Manager::run_id(const Running& operation, const records::Step& step) const {
   // Named by operation, step and attempt (design rule 8), within what Marathon's ids allow; the step's number
@@ -68,11 +81,12 @@ process::Owner Manager::owner_of(const Running& operation, const records::Step& 
           .attempt = step.attempt()};
 }
 
-void Manager::set_cause(records::Step& step, std::string code, std::string sentence, std::string remedy,
-                        Now now) {
+void Manager::set_cause(const Running& operation, records::Step& step, std::string code, std::string sentence,
+                        std::string remedy, Now now) {
   if (step.has_cause() && step.cause().code() == code && step.cause().sentence() == sentence) return;
+  const Wall deadline = now.wall + (operation.step_deadlines.at(step.id()) - now.mono);
   *step.mutable_cause() =
-      to_record({std::move(code), std::move(sentence), now.wall, std::nullopt, std::move(remedy)});
+      to_record({std::move(code), std::move(sentence), now.wall, deadline, std::move(remedy)});
 }
 
 // Why a service is not yet what it should be: the first of its instances that says.
@@ -81,11 +95,13 @@ std::optional<Cause> Manager::cause_of(const Live& live, const std::string& comp
   const auto found = live.apps.find(app_id(live.record.name(), component, service));
   if (found == live.apps.end()) return std::nullopt;
   for (const process::InstanceView& instance : found->second.instances) {
-    if (instance.ready || !instance.cause) continue;
+    if (!instance.cause || (instance.ready && instance.cause->code != "cluster-disconnected")) continue;
     Cause cause = *instance.cause;
     if (instance.restarts > 0 && found->second.last_failure) {
-      cause.sentence += fmt::format(" Restarted {} times; the last end: {}", instance.restarts,
-                                    found->second.last_failure->message);
+      cause.sentence +=
+          fmt::format(" Restarted {}; the last end: {}",
+                      instance.restarts == 1 ? "once" : fmt::format("{} times", instance.restarts),
+                      found->second.last_failure->message);
       if (cause.remedy.empty())
         cause.remedy = fmt::format("headrace logs {} {}", live.record.name(), component);
     }
@@ -185,7 +201,7 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
                      rendered.error().remedy},
                now);
     } else if (!rendered->spec) {
-      set_cause(step, "not-placed", "waits for " + rendered->waits_for, {}, now);
+      set_cause(operation, step, "not-placed", "waits for " + rendered->waits_for, {}, now);
     } else {
       operation.issued[step.id()] = *rendered->spec;
       commit.calls.push_back(PutApps{{std::move(*rendered->spec)}, owner});
@@ -238,10 +254,7 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
     case StepKind::kStop: {
       RemoveApps remove{
           {}, operation.record.keep_volumes() ? cluster::Volumes::kKeep : cluster::Volumes::kDestroy, owner};
-      const std::string prefix = app_id(live.record.name(), step.component(), "").str();
-      for (const auto& [id, app] : live.apps) {
-        if (id.str().starts_with(prefix)) remove.apps.push_back(id);
-      }
+      remove.apps = apps_of(live, step.component(), step.target());
       operation.issued[step.id()];
       if (!remove.apps.empty()) commit.calls.push_back(std::move(remove));
       return;
@@ -285,8 +298,8 @@ bool Manager::check_step(Live& live, Running& operation, records::Step& step, No
       end_step(operation, step, StepState::kFailed, cause, now);
       return true;
     }
-    set_cause(step, cause ? cause->code : "not-ready", cause ? cause->sentence : std::string(otherwise),
-              cause ? cause->remedy : "", now);
+    set_cause(operation, step, cause ? cause->code : "not-ready",
+              cause ? cause->sentence : std::string(otherwise), cause ? cause->remedy : "", now);
     return false;
   };
   switch (kind) {
@@ -314,10 +327,9 @@ bool Manager::check_step(Live& live, Running& operation, records::Step& step, No
     case StepKind::kRun:
     case StepKind::kWait: return check_run(live, operation, step, now, commit);
     case StepKind::kStop: {
-      const std::string prefix = app_id(live.record.name(), step.component(), "").str();
-      const auto left = live.apps.lower_bound(process::AppId(prefix));
-      const bool gone = left == live.apps.end() || !left->first.str().starts_with(prefix);
-      return end_when(gone, std::nullopt, gone ? "" : fmt::format("waits for {} to stop", left->first.str()));
+      const auto left = apps_of(live, step.component(), step.target());
+      return end_when(left.empty(), std::nullopt,
+                      left.empty() ? "" : fmt::format("waits for {} to end", service_of(left.front())));
     }
     case StepKind::kReady: break;
   }
@@ -331,7 +343,7 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
     if (found != live.apps.end()) {
       for (const process::InstanceView& instance : found->second.instances) cause = instance.cause;
     }
-    set_cause(step, cause ? cause->code : "task-runs", cause ? cause->sentence : "its task runs",
+    set_cause(operation, step, cause ? cause->code : "task-runs", cause ? cause->sentence : "its task runs",
               cause ? cause->remedy : "", now);
     return false;
   }
@@ -357,7 +369,8 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
     auto& kept = *live.record.mutable_run_apps();
     kept.erase(std::remove(kept.begin(), kept.end(), found->first.str()), kept.end());
     save(live, commit);
-    set_cause(step, "condition-not-met", fmt::format("{} is not met yet: {}", source->name, why), {}, now);
+    set_cause(operation, step, "condition-not-met", fmt::format("{} is not met yet: {}", source->name, why),
+              {}, now);
     step.set_attempt(step.attempt() + 1);
     return false;
   }
@@ -365,8 +378,8 @@ bool Manager::check_run(Live& live, Running& operation, records::Step& step, Now
     step.set_attempt(step.attempt() + 1);
     operation.issued.erase(step.id());
     operation.next_attempt[step.id()] = now.mono + 1s;
-    set_cause(step, "retrying", fmt::format("attempt {} failed ({}); trying again", step.attempt() - 1, why),
-              {}, now);
+    set_cause(operation, step, "retrying",
+              fmt::format("attempt {} failed ({}); trying again", step.attempt() - 1, why), {}, now);
     return false;
   }
   const std::string remedy =
@@ -394,9 +407,9 @@ void Manager::release_unstarted(const Live& live, const records::Operation& oper
     if (started) continue;
     RemoveApps remove{
         {}, cluster::Volumes::kDestroy, {live.record.name(), operation.id(), step.id(), step.attempt()}};
-    const std::string prefix = app_id(live.record.name(), step.component(), "").str();
-    for (const auto& [id, app] : live.apps) {
-      if (id.str().starts_with(prefix) && !app.removing && never_ran(app)) remove.apps.push_back(id);
+    for (process::AppId& id : apps_of(live, step.component())) {
+      const process::AppView& app = live.apps.at(id);
+      if (!app.removing && never_ran(app)) remove.apps.push_back(std::move(id));
     }
     if (!remove.apps.empty()) commit.calls.push_back(std::move(remove));
   }
@@ -455,13 +468,12 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   const std::string id = record.id();
   ended_[id] = record;
   running_.erase(id);
-  forget_old(commit);
   if (destroyed) {
-    commit.writes.push_back({"environments", name, std::nullopt});
+    forget(live, commit);
     commit.events.push_back({EnvironmentId(name), OperationId(id), "environment_gone", "{}"});
-    live_.erase(name);
-    return;
+    return forget_old(commit);
   }
+  forget_old(commit);
   save(live, commit);
   if (undo) {
     records::Operation destroy;

@@ -7,54 +7,12 @@
 namespace headrace::environment {
 namespace {
 
-constexpr const char* kSources = "env_sources";
-constexpr const char* kEnvironments = "environments";
-constexpr const char* kOperations = "env_operations";
-constexpr const char* kPlans = "env_plans";
+constexpr const char* kRestore = "restore the state folder from a backup";
 constexpr size_t kKeptOperations = 100, kKeptPlans = 100;
-constexpr int kKeptGenerations = 20;
 // TTL acts only after two readings an interval apart, and never in the first minute (design section 9).
 constexpr Duration kExpiryInterval = 30s, kExpiryQuiet = 60s;
 // Heals that follow each other within the calm time are kept apart, doubling.
 constexpr Duration kFirstHealDistance = 5s, kCalmAfterHeal = 10min;
-
-std::string base64url(std::string_view bytes) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  unsigned buffer = 0;
-  int bits = 0;
-  for (const unsigned char byte : bytes) {
-    buffer = (buffer << 8) | byte;
-    for (bits += 8; bits >= 6; bits -= 6) text += kAlphabet[(buffer >> (bits - 6)) & 63];
-  }
-  if (bits > 0) text += kAlphabet[(buffer << (6 - bits)) & 63];
-  return text;
-}
-
-std::string make_generated(const Generated& generated, Random& random) {
-  const std::string uuid = random.uuid();
-  if (generated.encoding == Generated::Encoding::kText) return uuid;
-  std::string bytes;
-  for (size_t i = 0; i < uuid.size(); i += 2) {
-    if (uuid[i] == '-') ++i;
-    bytes += static_cast<char>(std::stoi(uuid.substr(i, 2), nullptr, 16));
-  }
-  return base64url(bytes);
-}
-
-bool is_environment_name(const std::string& name) {
-  if (name.empty() || name.size() > 40 || name.front() < 'a' || name.front() > 'z' || name.back() == '-')
-    return false;
-  return std::ranges::all_of(
-      name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
-}
-
-// Several errors as one: the first one's code and place, every sentence.
-Error all_of(const std::vector<Error>& errors) {
-  Error all = errors.front();
-  for (const Error& error : std::span(errors).subspan(1)) all.message += "\n" + error.to_string();
-  return all;
-}
 
 }  // namespace
 
@@ -80,8 +38,7 @@ Status Manager::load(std::span<const Record> records, Now now) {
   const auto parse = [](auto& message, const Record& record) -> Status {
     if (message.ParseFromString(record.value)) return {};
     return fail(Code::kCorrupt,
-                fmt::format("the record {} of table {} cannot be read", record.key, record.table),
-                "restore the state folder from a backup");
+                fmt::format("the record {} of table {} cannot be read", record.key, record.table), kRestore);
   };
   for (const Record& record : records) {
     if (record.table == kSources) {
@@ -119,7 +76,12 @@ Status Manager::load(std::span<const Record> records, Now now) {
         TRY(live.wanted, load_generation(generation));
       }
     }
-    CHECK(live.current || live.wanted, "an environment has a generation");
+    const std::string& operation = live.record.operation();
+    if (live.record.name() != name || (!live.current && !live.wanted) ||
+        (!operation.empty() && !running_.contains(operation))) {
+      return fail(Code::kCorrupt, fmt::format("the records of the environment {} do not fit together", name),
+                  kRestore);
+    }
   }
   return {};
 }
@@ -156,181 +118,35 @@ State Manager::state_of(const Live& live, const LoadedGeneration& generation) co
 Result<LoadedGeneration> Manager::load_generation(const records::Generation& record) const {
   std::shared_ptr<const Blueprint>& blueprint = blueprints_[record.source_digest()];
   if (!blueprint) {
-    Loaded loaded = load_blueprint(*sources_.at(record.source_digest()));
-    if (!loaded.errors.empty()) return fail(all_of(loaded.errors));
+    const auto source = sources_.find(record.source_digest());
+    if (source == sources_.end()) {
+      return fail(Code::kCorrupt, fmt::format("the blueprint {} is not stored", record.source_digest()),
+                  kRestore);
+    }
+    Loaded loaded = load_blueprint(*source->second);
+    if (!loaded.errors.empty()) return fail(document::combined(loaded.errors));
     blueprint = std::move(loaded.blueprint);
   }
   Values values =
       resolve_parameters(*blueprint, record.profile(), {record.given().begin(), record.given().end()});
-  if (!values.errors.empty()) return fail(all_of(values.errors));
+  if (!values.errors.empty()) return fail(document::combined(values.errors));
   return LoadedGeneration{record, blueprint, std::move(values.values)};
-}
-
-Result<LoadedGeneration> Manager::generation_of(const Wish& wish, int number, Now now, Commit& commit) {
-  records::Generation record;
-  record.set_number(number);
-  record.set_source_digest(wish.blueprint->digest);
-  record.set_profile(wish.profile);
-  record.mutable_given()->insert(wish.parameters.begin(), wish.parameters.end());
-  record.mutable_images()->insert(wish.images.begin(), wish.images.end());
-  record.mutable_secrets()->insert(wish.secrets.begin(), wish.secrets.end());
-  record.set_made(millis(now.wall));
-  if (Live* live = find(wish.name.str())) *record.mutable_overrides() = live->latest().record.overrides();
-  if (!sources_.contains(record.source_digest())) {
-    records::Source source;
-    source.mutable_files()->insert(wish.source.files.begin(), wish.source.files.end());
-    sources_[record.source_digest()] = std::make_shared<const BlueprintSource>(wish.source);
-    blueprints_[record.source_digest()] = wish.blueprint;
-    commit.writes.push_back({kSources, record.source_digest(), source.SerializeAsString()});
-  }
-  return load_generation(record);
-}
-
-Result<records::Plan> Manager::make_plan(const Wish& wish, const LoadedGeneration& wanted, Now now) {
-  static const Apps kNoApps;
-  static const google::protobuf::Map<std::string, std::string> kNothingGenerated;
-  const Live* live = find(wish.name.str());
-  records::Plan plan;
-  plan.set_id(random_.uuid());
-  plan.set_environment(wish.name.str());
-  plan.set_from_generation(live ? live->record.current() : 0);
-  *plan.mutable_wanted() = wanted.record;
-  plan.set_made(millis(now.wall));
-  plan.set_owner(wish.owner);
-  plan.set_ttl_ms(wish.ttl ? wish.ttl->count() : 0);
-  plan.set_atomic(wish.atomic);
-  (*plan.mutable_revisions())[wish.name.str()] = live ? live->record.revision() : 0;
-  const State after{.environment = wish.name.str(),
-                    .blueprint = *wanted.blueprint,
-                    .generation = wanted.record,
-                    .parameters = wanted.parameters,
-                    .generated = live ? live->record.generated() : kNothingGenerated,
-                    .apps = live ? live->apps : kNoApps};
-  const bool is_change = live && live->current;
-  plan.set_kind(is_change ? "change" : "launch");
-  TRY(Change change, is_change ? plan_change(state_of(*live, *live->current), after) : plan_launch(after));
-  if (!change.refusals.empty()) return fail(all_of(change.refusals));
-  for (records::Step& step : change.steps) *plan.add_steps() = std::move(step);
-  for (records::Difference& each : change.differences) *plan.add_differences() = std::move(each);
-  if (live) drop_done_tasks(*live, wanted, plan);
-  return plan;
-}
-
-Result<Decision<PlanView>> Manager::plan(const Wish& wish, Now now) {
-  if (!is_environment_name(wish.name.str())) {
-    return fail(Code::kInvalid, fmt::format("\"{}\" is no name for an environment", wish.name),
-                "use at most 40 of a-z 0-9 -, a letter first");
-  }
-  Commit commit;
-  const Live* live = find(wish.name.str());
-  const int number = live ? live->latest().record.number() + 1 : 1;
-  TRY(const LoadedGeneration wanted, generation_of(wish, number, now, commit));
-  TRY(records::Plan plan, make_plan(wish, wanted, now));
-  commit.writes.push_back({kPlans, plan.id(), plan.SerializeAsString()});
-  PlanView view = view_of(plan);
-  plans_[plan.id()] = std::move(plan);
-  forget_old(commit);
-  return Decision<PlanView>{std::move(view), std::move(commit)};
-}
-
-// A change that failed half-way may have left components that only the current generation knows: they go
-// last, since nothing of the wanted one is bound to them.
-std::vector<records::Step> Manager::destroy_steps(const Live& live) const {
-  std::vector<records::Step> steps = environment::plan_destroy(*live.latest().blueprint);
-  if (!live.current || !live.wanted) return steps;
-  const size_t wanted = steps.size();
-  for (records::Step& step : environment::plan_destroy(*live.current->blueprint)) {
-    if (live.wanted->blueprint->find(step.component())) continue;
-    for (size_t i = 0; i < wanted; ++i) step.add_needs(steps[i].id());
-    steps.push_back(std::move(step));
-  }
-  return steps;
-}
-
-// Tasks that an operation which did not end well has done already, and would do again with the same values,
-// are left out when it is continued: not every task may run twice.
-void Manager::drop_done_tasks(const Live& live, const LoadedGeneration& wanted, records::Plan& plan) const {
-  if (!live.wanted) return;
-  std::set<std::string> done;
-  for (const auto& [id, operation] : ended_) {
-    if (operation.environment() != live.record.name() || operation.started() < live.record.created() ||
-        operation.to_generation() <= live.record.current()) {
-      continue;
-    }
-    for (const records::Step& step : operation.steps()) {
-      const auto kind = static_cast<StepKind>(step.kind());
-      if (kind == StepKind::kRun && static_cast<StepState>(step.state()) == StepState::kDone &&
-          step.target().find('/') == std::string::npos)
-        done.insert(step.id());
-    }
-  }
-  const State before = state_of(live, *live.wanted), after = state_of(live, wanted);
-  const auto task_of = [](const State& state, const records::Step& step) -> std::optional<process::AppSpec> {
-    const Component* component = state.blueprint.find(step.component());
-    const Step* source = component ? blueprint_step(*component, step) : nullptr;
-    if (!source) return std::nullopt;
-    Local local;
-    if (auto node = document::read_json(step.item(), "item"); node && !step.item().empty())
-      local.item = expression::from_node(*node);
-    auto rendered = render_step(state, *component, *source, local, process::AppId("/same"));
-    return rendered ? std::move(rendered->spec) : std::nullopt;
-  };
-  std::map<std::string, std::vector<std::string>> needs_of_dropped;
-  std::vector<records::Step> kept;
-  for (records::Step& step : *plan.mutable_steps()) {
-    std::set<std::string> needs;
-    for (const std::string& need : step.needs()) {
-      const auto dropped = needs_of_dropped.find(need);
-      if (dropped == needs_of_dropped.end())
-        needs.insert(need);
-      else
-        needs.insert(dropped->second.begin(), dropped->second.end());
-    }
-    step.clear_needs();
-    for (const std::string& need : needs) step.add_needs(need);
-    if (done.contains(step.id())) {
-      const auto task = task_of(after, step);
-      if (task && task == task_of(before, step)) {
-        needs_of_dropped[step.id()] = {needs.begin(), needs.end()};
-        continue;
-      }
-    }
-    kept.push_back(std::move(step));
-  }
-  plan.clear_steps();
-  for (records::Step& step : kept) *plan.add_steps() = std::move(step);
-}
-
-Result<Decision<PlanView>> Manager::plan_destroy(const EnvironmentId& environment, Now now) {
-  const Live* live = find(environment.str());
-  if (!live)
-    return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
-  records::Plan plan;
-  plan.set_id(random_.uuid());
-  plan.set_environment(environment.str());
-  plan.set_kind("destroy");
-  plan.set_from_generation(live->record.current());
-  plan.set_made(millis(now.wall));
-  (*plan.mutable_revisions())[environment.str()] = live->record.revision();
-  for (records::Step& step : destroy_steps(*live)) *plan.add_steps() = std::move(step);
-  Commit commit;
-  commit.writes.push_back({kPlans, plan.id(), plan.SerializeAsString()});
-  PlanView view = view_of(plan);
-  plans_[plan.id()] = std::move(plan);
-  forget_old(commit);
-  return Decision<PlanView>{std::move(view), std::move(commit)};
 }
 
 Running& Manager::begin(Live& live, records::Operation operation, Duration deadline, Now now,
                         Commit& commit) {
   if (Running* heal = running(live)) {  // check_free let only a heal be replaced
+    const Cause cause{
+        "replaced", fmt::format("replaced by a {}", operation.kind()), now.wall, std::nullopt, {}};
     heal->record.set_cancelled(true);
+    *heal->record.mutable_cause() = to_record(cause);
     for (records::Step& step : *heal->record.mutable_steps()) {
-      if (static_cast<StepState>(step.state()) == StepState::kRunning) {
-        end_step(*heal, step, StepState::kCancelled, std::nullopt, now);
-      }
+      if (static_cast<StepState>(step.state()) == StepState::kRunning)
+        end_step(*heal, step, StepState::kCancelled, cause, now);
     }
     finish(live, *heal, now, commit);
+    live.record.clear_failure();  // what it left is looked at again after this operation
+    live.moved = true;
   }
   operation.set_id(random_.uuid());
   operation.set_environment(live.record.name());
@@ -360,241 +176,6 @@ Running& Manager::begin(Live& live, records::Operation operation, Duration deadl
   save(running, now, commit);
   save(live, commit);
   return running;
-}
-
-void Manager::generate_values(Live& live) {
-  const LoadedGeneration& generation = live.latest();
-  const State state = state_of(live, generation);
-  for (const Component& component : generation.blueprint->components) {
-    int slots = 0;
-    for (const Service& service : component.services) {
-      if (const auto count = count_of(state, component, service); count && service.ordinal) {
-        slots = std::max(slots, *count);
-      }
-    }
-    for (const Generated& generated : component.generated) {
-      if (generated.is_secret()) continue;
-      std::string key = fmt::format("{}/{}", component.name, generated.name);
-      for (int slot = 0; slot < (generated.per_slot ? slots : 1); ++slot) {
-        const std::string place = generated.per_slot ? fmt::format("{}/{}", key, slot) : key;
-        auto& values = *live.record.mutable_generated();
-        if (!values.contains(place)) values[place] = make_generated(generated, random_);
-      }
-    }
-  }
-}
-
-Result<OperationView> Manager::begin_plan(const records::Plan& plan, const std::string& by, Now now,
-                                          Commit& commit) {
-  Live* live = find(plan.environment());
-  records::Operation operation;
-  operation.set_requested_by(by);
-  *operation.mutable_steps() = plan.steps();
-  operation.set_atomic(plan.atomic());
-  operation.set_command(plan.command());
-  *operation.mutable_arguments() = plan.arguments();
-  operation.set_kind(plan.kind() == "change" ? "apply" : plan.kind());
-  // A command that sets nothing (a check) makes no generation.
-  const bool same =
-      plan.kind() == "command" && live->current && plan.wanted().number() == live->current->record.number();
-  if (plan.kind() != "destroy" && !same) {
-    TRY(LoadedGeneration wanted, load_generation(plan.wanted()));
-    if (!live) {
-      live = &live_[plan.environment()];
-      live->record.set_name(plan.environment());
-      live->record.set_owner(plan.owner());
-      live->record.set_created(millis(now.wall));
-      if (plan.ttl_ms() > 0) live->record.set_expires(millis(now.wall + Duration(plan.ttl_ms())));
-    }
-    auto& generations = *live->record.mutable_generations();
-    // A generation that never became current is replaced by the next wish.
-    while (!generations.empty() && generations.rbegin()->number() >= plan.wanted().number())
-      generations.RemoveLast();
-    *generations.Add() = plan.wanted();
-    while (generations.size() > kKeptGenerations) generations.DeleteSubrange(0, 1);
-    live->record.set_wanted(plan.wanted().number());
-    live->wanted = std::move(wanted);
-    for (const Component& component : live->wanted->blueprint->components) {
-      const auto& known = live->record.components();
-      if (std::ranges::none_of(known, [&](const auto& each) { return each.name() == component.name; })) {
-        live->record.add_components()->set_name(component.name);
-      }
-    }
-    generate_values(*live);
-  }
-  const Duration deadline = plan.kind() == "launch" ? options_.launch_deadline : options_.operation_deadline;
-  Running& running = begin(*live, std::move(operation), deadline, now, commit);
-  const std::string id = running.record.id();
-  advance(*live, now, commit);
-  const auto still = running_.find(id);
-  return view_of(still != running_.end() ? still->second.record : ended_.at(id));
-}
-
-Result<Decision<OperationView>> Manager::launch(const Wish& wish, Now now) {
-  if (Live* live = find(wish.name.str())) {
-    TRY_STATUS(check_free(*live));
-    return fail(Code::kConflict, fmt::format("the environment {} exists already", wish.name),
-                live->current
-                    ? fmt::format("change it: headrace plan {0}, then headrace apply {0}", wish.name)
-                    : fmt::format("continue its launch: headrace apply {}", wish.name));
-  }
-  TRY(Decision<PlanView> planned, plan(wish, now));
-  TRY(Decision<OperationView> applied, apply(planned.answer.id, wish.owner, now));
-  planned.commit.append(std::move(applied.commit));
-  return Decision<OperationView>{std::move(applied.answer), std::move(planned.commit)};
-}
-
-Result<Decision<OperationView>> Manager::apply(const PlanId& id, const std::string& by, Now now) {
-  const auto found = plans_.find(id.str());
-  if (found == plans_.end())
-    return fail(Code::kNotFound, fmt::format("there is no plan {}", id), "headrace plan");
-  const records::Plan plan = found->second;
-  const Live* live = find(plan.environment());
-  if (live) TRY_STATUS(check_free(*live));
-  for (const auto& [name, revision] : plan.revisions()) {
-    const std::int64_t present = live ? live->record.revision() : 0;
-    if (present != revision) {
-      return fail(Code::kConflict,
-                  fmt::format("{} has moved from revision {} to {} since this plan was made", name, revision,
-                              present),
-                  "make a new plan");
-    }
-  }
-  Commit commit;
-  TRY(OperationView view, begin_plan(plan, by, now, commit));
-  return Decision<OperationView>{std::move(view), std::move(commit)};
-}
-
-Result<Decision<OperationView>> Manager::command(const EnvironmentId& environment, const std::string& name,
-                                                 const std::map<std::string, std::string>& arguments,
-                                                 const std::string& by, Now now) {
-  Live* live = find(environment.str());
-  if (!live)
-    return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
-  TRY_STATUS(check_free(*live));
-  if (!live->current || live->wanted) {
-    return fail(Code::kConflict,
-                fmt::format("{} is not whole: its last {} did not end well", environment,
-                            live->current ? "change" : "launch"),
-                fmt::format("bring it about first: headrace apply {}", environment));
-  }
-  const size_t dot = name.find('.');
-  const Component* component = live->current->blueprint->find(name.substr(0, dot));
-  const Command* command = nullptr;
-  if (component && dot != std::string::npos) {
-    const auto found = std::ranges::find(component->commands, name.substr(dot + 1), &Command::name);
-    if (found != component->commands.end()) command = &*found;
-  }
-  if (!command) {
-    return fail(Code::kNotFound, fmt::format("{} has no command {}", environment, name),
-                fmt::format("headrace status {} lists them", environment));
-  }
-  // Arguments that the command `sets` become parameters of the next generation; the rest are its own.
-  records::Generation wanted = live->current->record;
-  if (!command->sets.empty()) {
-    wanted.set_number(wanted.number() + 1);
-    wanted.set_made(millis(now.wall));
-  }
-  std::map<std::string, expression::Value> values;
-  for (const auto& [given, text] : arguments) {
-    // `headrace scale` gives "count" for whatever the one parameter is called.
-    const bool is_count = given == "count" && command->sets.size() == 1 && command->arguments.empty();
-    const std::string& argument = is_count ? command->sets.front() : given;
-    const bool sets = std::ranges::find(command->sets, argument) != command->sets.end();
-    const bool takes =
-        std::ranges::find(command->arguments, argument, &Parameter::name) != command->arguments.end();
-    if (!sets && !takes) {
-      return fail(Code::kInvalid, fmt::format("the command {} takes no \"{}\"", name, argument),
-                  fmt::format("it takes {}", fmt::join(command->sets, ", ")));
-    }
-    TRY(const document::Node node, document::read_json(text, argument));
-    values[argument] = expression::from_node(node);
-    if (!sets) continue;
-    // `${{ params.x }}` alone: the blueprint's own parameter is the one to change.
-    const auto setting = component->settings.find(argument);
-    std::vector<std::string> path;
-    if (setting != component->settings.end() && setting->second.is_expression()) {
-      const auto references = setting->second.references();
-      if (references.size() == 1 && references.front().path.size() == 2) path = references.front().path;
-    }
-    if (path.size() == 2 && path.front() == "params") {
-      (*wanted.mutable_given())[path.back()] = text;
-    } else {
-      (*wanted.mutable_overrides())[fmt::format("{}.{}", component->name, argument)] = text;
-    }
-  }
-  for (const std::string& set : command->sets) {
-    if (!values.contains(set)) {
-      return fail(Code::kInvalid, fmt::format("the command {} needs \"{}\"", name, set));
-    }
-  }
-  records::Plan plan;
-  plan.set_environment(environment.str());
-  plan.set_kind("command");
-  plan.set_command(name);
-  for (const auto& [argument, value] : values) {
-    (*plan.mutable_arguments())[argument] = document::to_json(expression::to_node(value));
-  }
-  *plan.mutable_wanted() = wanted;
-  TRY(const LoadedGeneration loaded, load_generation(wanted));
-  TRY(Change change, plan_change(state_of(*live, *live->current), state_of(*live, loaded)));
-  if (!change.refusals.empty()) return fail(all_of(change.refusals));
-  TRY(const std::vector<records::Step> steps,
-      plan_command(state_of(*live, loaded), *component, *command, values));
-  for (const records::Step& step : steps) *plan.add_steps() = step;
-  for (records::Step& step : change.steps) {
-    for (const records::Step& own : steps)
-      step.add_needs(own.id());  // the command first, then what its values change
-    *plan.add_steps() = std::move(step);
-  }
-  Commit commit;
-  TRY(OperationView view, begin_plan(plan, by, now, commit));
-  return Decision<OperationView>{std::move(view), std::move(commit)};
-}
-
-Result<Decision<OperationView>> Manager::destroy(const EnvironmentId& environment, bool keep_volumes,
-                                                 const std::string& by, Now now) {
-  Live* live = find(environment.str());
-  if (!live)
-    return fail(Code::kNotFound, fmt::format("there is no environment {}", environment), "headrace list");
-  TRY_STATUS(check_free(*live));
-  records::Operation operation;
-  operation.set_kind("destroy");
-  operation.set_requested_by(by);
-  operation.set_keep_volumes(keep_volumes);
-  for (records::Step& step : destroy_steps(*live)) *operation.add_steps() = std::move(step);
-  Commit commit;
-  const std::string id =
-      begin(*live, std::move(operation), options_.operation_deadline, now, commit).record.id();
-  advance(*live, now, commit);
-  const auto still = running_.find(id);
-  return Decision<OperationView>{view_of(still != running_.end() ? still->second.record : ended_.at(id)),
-                                 std::move(commit)};
-}
-
-Result<Decision<OperationView>> Manager::cancel(const OperationId& id, const std::string& by, Now now) {
-  const auto found = running_.find(id.str());
-  if (found == running_.end()) {
-    return fail(ended_.contains(id.str()) ? Code::kConflict : Code::kNotFound,
-                fmt::format("no operation {} is running", id));
-  }
-  Running& operation = found->second;
-  Live& live = live_.at(operation.record.environment());
-  operation.record.set_cancelled(true);
-  const Cause reason{"cancelled", "cancelled by " + by, now.wall, std::nullopt, {}};
-  *operation.record.mutable_cause() = to_record(reason);
-  Commit commit;
-  RemoveApps tasks{
-      {}, cluster::Volumes::kDestroy, {.environment = live.record.name(), .operation = id.str()}};
-  for (records::Step& step : *operation.record.mutable_steps()) {
-    if (static_cast<StepState>(step.state()) != StepState::kRunning) continue;
-    if (const process::AppId task = run_id(operation, step); live.apps.contains(task))
-      tasks.apps.push_back(task);
-    end_step(operation, step, StepState::kCancelled, reason, now);
-  }
-  if (!tasks.apps.empty()) commit.calls.push_back(std::move(tasks));
-  advance(live, now, commit);
-  return Decision<OperationView>{view_of(ended_.at(id.str())), std::move(commit)};
 }
 
 namespace {
@@ -765,6 +346,7 @@ Commit Manager::on_time(Now now) {
       if (deadline == operation->step_deadlines.end() || (!over && deadline->second > now.mono)) continue;
       Cause cause{"deadline", "did not end in time", now.wall, std::nullopt, {}};
       if (step.has_cause()) cause = from_record(step.cause());
+      cause.deadline.reset();  // it has passed
       cause.sentence = fmt::format("not done within {}: {}",
                                    over ? "the operation's deadline" : to_text(Duration(step.timeout_ms())),
                                    cause.sentence);
@@ -840,6 +422,30 @@ void Manager::forget_old(Commit& commit) {
     commit.writes.push_back({kPlans, old->first, std::nullopt});
     plans_.erase(old);
   }
+  std::set<std::string> used;
+  for (const auto& [id, plan] : plans_) used.insert(plan.wanted().source_digest());
+  for (const auto& [name, live] : live_) {
+    for (const records::Generation& generation : live.record.generations())
+      used.insert(generation.source_digest());
+  }
+  std::erase_if(sources_, [&](const auto& source) {
+    if (used.contains(source.first)) return false;
+    commit.writes.push_back({kSources, source.first, std::nullopt});
+    blueprints_.erase(source.first);
+    return true;
+  });
+}
+
+// An environment that is gone, and the plans for it: its name may be used again.
+void Manager::forget(Live& live, Commit& commit) {
+  const std::string name = live.record.name();
+  std::erase_if(plans_, [&](const auto& plan) {
+    if (plan.second.environment() != name) return false;
+    commit.writes.push_back({kPlans, plan.first, std::nullopt});
+    return true;
+  });
+  commit.writes.push_back({kEnvironments, name, std::nullopt});
+  live_.erase(name);
 }
 
 }  // namespace headrace::environment

@@ -1,5 +1,6 @@
-// The environment manager's inside: its memory, split over three files by concern: manager.cc (requests and
-// events), execute.cc (moving operations), views.cc (what is shown). Included by those only.
+// The environment manager's inside: its memory, split over four files by concern: requests.cc (plans and what
+// people ask for), manager.cc (records and events), execute.cc (moving operations), views.cc (what is shown).
+// Included by those only.
 #pragma once
 
 #include <map>
@@ -13,6 +14,12 @@
 #include "environment/planner.h"
 
 namespace headrace::environment {
+
+constexpr const char* kSources = "env_sources";
+constexpr const char* kEnvironments = "environments";
+constexpr const char* kOperations = "env_operations";
+constexpr const char* kPlans = "env_plans";
+constexpr int kKeptGenerations = 20;
 
 // One generation with its blueprint loaded and its parameters resolved.
 struct LoadedGeneration {
@@ -78,18 +85,22 @@ class Manager final : public EnvironmentManager {
   std::optional<PlanView> plan_of(const PlanId& plan) const override;
 
  private:
+  // requests.cc
+  Result<LoadedGeneration> generation_of(const Wish& wish, int number, Now now);
+  Result<records::Plan> make_plan(const Wish& wish, const LoadedGeneration& wanted, Now now);
+  PlanView keep_plan(records::Plan plan, Commit& commit);
+  Result<OperationView> begin_plan(const records::Plan& plan, const std::string& by, Now now, Commit& commit);
+  OperationView run(Live& live, records::Operation operation, Duration deadline, Now now, Commit& commit);
+  void generate_values(Live& live);
+  void drop_done_tasks(const Live& live, const LoadedGeneration& wanted, records::Plan& plan) const;
+  std::vector<records::Step> destroy_steps(const Live& live) const;
+
   // manager.cc
   Live* find(const std::string& environment);
   Running* running(const Live& live);
   Status check_free(const Live& live) const;
   Result<LoadedGeneration> load_generation(const records::Generation& record) const;
-  Result<LoadedGeneration> generation_of(const Wish& wish, int number, Now now, Commit& commit);
-  Result<records::Plan> make_plan(const Wish& wish, const LoadedGeneration& wanted, Now now);
   Running& begin(Live& live, records::Operation operation, Duration deadline, Now now, Commit& commit);
-  Result<OperationView> begin_plan(const records::Plan& plan, const std::string& by, Now now, Commit& commit);
-  void generate_values(Live& live);
-  void drop_done_tasks(const Live& live, const LoadedGeneration& wanted, records::Plan& plan) const;
-  std::vector<records::Step> destroy_steps(const Live& live) const;
   const records::Operation* last_ended(const Live& live) const;
   void on_start(Live& live, Now now, Commit& commit);
   void heal(Live& live, Now now, Commit& commit);
@@ -97,6 +108,7 @@ class Manager final : public EnvironmentManager {
   void save(const Live& live, Commit& commit) const;
   void save(Running& operation, Now now, Commit& commit) const;
   void forget_old(Commit& commit);
+  void forget(Live& live, Commit& commit);
   State state_of(const Live& live, const LoadedGeneration& generation) const;
 
   // execute.cc
@@ -110,7 +122,8 @@ class Manager final : public EnvironmentManager {
                 Now now);
   void finish(Live& live, Running& operation, Now now, Commit& commit);
   void release_unstarted(const Live& live, const records::Operation& operation, Commit& commit) const;
-  void set_cause(records::Step& step, std::string code, std::string sentence, std::string remedy, Now now);
+  void set_cause(const Running& operation, records::Step& step, std::string code, std::string sentence,
+                 std::string remedy, Now now);
   std::optional<Cause> cause_of(const Live& live, const std::string& component,
                                 const std::string& service) const;
   process::AppId run_id(const Running& operation, const records::Step& step) const;
@@ -135,6 +148,9 @@ class Manager final : public EnvironmentManager {
   mutable std::map<std::string, std::shared_ptr<const Blueprint>> blueprints_;  // loaded from sources_
 };
 
+// Every app of a component, or the one of its service.
+std::vector<process::AppId> apps_of(const Live& live, const std::string& component,
+                                    const std::string& service = {});
 OperationView view_of(const records::Operation& operation);
 PlanView view_of(const records::Plan& plan);
 StepView view_of(const records::Step& step);

@@ -49,6 +49,10 @@ commands:
     description: It answers
     steps:
       - answers: { image: db, command: [ping], timeout: 1m }
+  ask:
+    arguments: { depth: { type: integer, default: 7 } }
+    steps:
+      - ask: { image: db, command: [ask, "${{ string(args.depth) }}"], timeout: 1m }
 )"},
                                                {"components/tables.yaml", R"(component: tables
 version: 1.0.0
@@ -237,10 +241,18 @@ class World {
     if (crashes) return restart();
     for (const auto& [owner, error] : refused) absorb(manager_->on_refused(owner, error, now));
   }
-  void restart() {
+  std::vector<Record> records_without(const std::string& table) const {
     std::vector<Record> records;
-    for (const auto& [key, value] : records_) records.push_back({key.first, key.second, value});
-    auto made = EnvironmentManager::create({}, ++seed_, records, now);
+    for (const auto& [key, value] : records_) {
+      if (key.first != table) records.push_back({key.first, key.second, value});
+    }
+    return records;
+  }
+  std::ptrdiff_t stored(const std::string& table) const {
+    return std::ranges::count_if(records_, [&](const auto& each) { return each.first.first == table; });
+  }
+  void restart() {
+    auto made = EnvironmentManager::create({}, ++seed_, records_without(""), now);
     ASSERT_TRUE(made) << made.error().to_string();
     manager_ = std::move(*made);
     absorb(manager_->on_start(fake.apps(), now));
@@ -419,6 +431,82 @@ TEST(Operation, CancellingOneRemovesItsTasksAndBeginsNothingMore) {
   EXPECT_EQ(world.fake.app("/env/demo/web/web"), nullptr);
 }
 
+TEST(Operation, APlanOfAnEarlierLifeIsGone) {
+  World world;
+  world.launch();
+  world.finish();
+  auto planned = world.manager().plan(World::wish({{"webs", "2"}}), world.later());
+  ASSERT_TRUE(planned);
+  world.destroy();
+  world.finish();
+  world.launch();
+  world.finish();
+  const auto applied = world.manager().apply(planned->answer.id, "ann", world.later());
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().code, Code::kNotFound);
+}
+
+TEST(Operation, AWaitSaysUntilWhen) {
+  World world;
+  world.fake.unready = {"/db/"};
+  world.launch();
+  world.settle();
+  EXPECT_LE(*world.component("db").cause->deadline, world.now.wall + Duration(5min));
+  EXPECT_LE(*world.component("web").cause->deadline, world.now.wall + Duration(15min));
+}
+
+// A blueprint that was first seen in a refused plan has to be stored with the next one.
+TEST(Record, ABlueprintOfARefusedPlanIsStoredWhenItIsUsed) {
+  World world;
+  world.launch();
+  world.finish();
+  auto files = kShop;
+  files["components/db.yaml"].replace(files["components/db.yaml"].find("    ports: [sql]"), 0,
+                                      "    count: \"${{ params.size }}\"\n");
+  files["components/db.yaml"] += "parameters: { size: { type: integer, default: 1 } }\n";
+  const size_t at = files["blueprint.yaml"].find("  db: {}");
+  files["blueprint.yaml"].replace(at, 8, "  db: { parameters: { size: \"${{ params.size }}\" } }");
+  const size_t parameters = files["blueprint.yaml"].find("  webs:");
+  files["blueprint.yaml"].insert(parameters, "  size: { type: integer, default: 1 }\n");
+  Wish wish = World::wish({{"size", "2"}});
+  const Loaded loaded = load_blueprint({files});
+  ASSERT_THAT(loaded.errors, IsEmpty());
+  wish.blueprint = loaded.blueprint;
+  wish.source = {files};
+  const auto refused = world.manager().plan(wish, world.later());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  wish.parameters = {{"size", "1"}, {"webs", "2"}};
+  world.apply(wish);
+  world.finish();
+  EXPECT_EQ(world.environment()->generation, 2);
+  world.restart();
+  EXPECT_EQ(world.environment()->status, "running");
+}
+
+TEST(Record, BlueprintsThatNothingUsesAreForgotten) {
+  World world;
+  world.launch();
+  world.finish();
+  world.destroy();
+  world.finish();
+  EXPECT_EQ(world.stored("env_sources"), 0);
+  EXPECT_EQ(world.stored("env_plans"), 0);
+  EXPECT_EQ(world.stored("environments"), 0);
+}
+
+TEST(Record, OnesThatDoNotFitTogetherAreRefused) {
+  for (const std::string table : {"env_sources", "env_operations"}) {
+    World half;
+    half.fake.unready = {"/db/"};
+    half.launch();
+    const auto made = EnvironmentManager::create({}, 1, half.records_without(table), half.now);
+    ASSERT_FALSE(made) << table;
+    EXPECT_EQ(made.error().code, Code::kCorrupt);
+    EXPECT_THAT(made.error().remedy, HasSubstr("backup"));
+  }
+}
+
 TEST(Task, AnUnknownOutcomeFailsUnlessItMayRunTwice) {
   World world;
   world.fake.ends["run-create"] = {lost()};
@@ -492,6 +580,27 @@ TEST(Command, OneThatSetsMakesTheGenerationThatApplyOfTheParameterMakes) {
     EXPECT_THAT(world->fake.app("/env/demo/web/web")->instances, SizeIs(3));
   }
   EXPECT_EQ(commanded.steps(), applied.steps());
+}
+
+TEST(Command, ArgumentsAreCheckedAndHaveDefaults) {
+  World world;
+  world.launch();
+  world.finish();
+  world.command("db.ask");
+  world.finish();
+  EXPECT_EQ(world.fake.tasks.at("db ask 7"), 1);
+  world.command("db.ask", {{"depth", "3"}});
+  world.finish();
+  EXPECT_EQ(world.fake.tasks.at("db ask 3"), 1);
+  world.command("db.ask", {{"depth", "\"deep\""}, {"depht", "1"}});
+  world.command("web.scale");
+  world.command("web.scale", {{"count", "\"many\""}});
+  ASSERT_THAT(world.refusals, SizeIs(3));
+  EXPECT_THAT(world.refusals[0].message, HasSubstr("expected an integer, found the string \"deep\""));
+  EXPECT_THAT(world.refusals[0].message,
+              HasSubstr("db.ask has no argument \"depht\"; did you mean \"depth\""));
+  EXPECT_THAT(world.refusals[1].message, HasSubstr("the argument \"webs\" must be given"));
+  EXPECT_THAT(world.refusals[2].message, HasSubstr("expected an integer, found the string \"many\""));
 }
 
 TEST(Command, ACheckThatFailsChangesNothingAboutTheEnvironment) {
@@ -589,6 +698,27 @@ TEST(Heal, AUsersOperationReplacesIt) {
   world.finish();
   EXPECT_THAT(world.refusals, IsEmpty());
   EXPECT_FALSE(world.environment());
+}
+
+// What the heal left is done after it, and the check's end leaves no failure behind.
+TEST(Heal, ACheckThatReplacesItOnlyPutsItOff) {
+  World world;
+  world.launch();
+  world.finish();
+  world.fake.unready = {"/web/web"};
+  world.absorb(world.manager().on_app_changed(world.fake.move("/env/demo/db/server"), world.later()));
+  ASSERT_EQ(world.operation().kind, "heal");
+  world.fake.unready = {};
+  world.command("db.check");
+  EXPECT_THAT(world.refusals, IsEmpty());
+  world.finish();
+  EXPECT_EQ(world.operation().kind, "command");
+  EXPECT_EQ(world.environment()->status, "running");
+  const auto& web = std::get<process::Service>(world.fake.app("/env/demo/web/web")->spec->kind);
+  EXPECT_EQ(web.settings.task.env.at("DB"),
+            world.fake.app("/env/demo/db/server")->instances.front()->claim->address);
+  for (const OperationView& each : world.manager().operations())
+    EXPECT_TRUE(each.state == StepState::kDone || each.cause) << each.kind;
 }
 
 TEST(Heal, OneThatNeverConvergesDoesNotSpin) {

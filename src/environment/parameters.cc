@@ -67,51 +67,51 @@ bool check_value(const Parameter& parameter, Node& value, Problems& problems) {
   return good;
 }
 
-Values resolve_parameters(const Blueprint& blueprint, const std::string& profile,
-                          const std::map<std::string, std::string>& given) {
-  Values result;
-  for (const auto& [name, parameter] : blueprint.parameters) {
-    if (parameter.default_value) result.values[name] = *parameter.default_value;
-  }
-  if (const auto found = blueprint.profiles.find(profile); found != blueprint.profiles.end()) {
-    for (const auto& [name, value] : found->second.parameters) result.values[name] = value;
-  } else if (!profile.empty()) {
-    std::vector<std::string> known;
-    for (const auto& [name, each] : blueprint.profiles) known.push_back(name);
-    result.errors.push_back({Code::kInvalid,
-                             fmt::format("{} has no profile \"{}\"", blueprint.name, profile),
-                             document::suggestion(profile, known),
-                             {},
-                             {}});
-  }
+Values resolve_values(const std::string& whose, const std::string& what,
+                      const std::map<std::string, Parameter>& known,
+                      const std::map<std::string, std::string>& given, Values result) {
   for (const auto& [name, text] : given) {
-    const auto parameter = blueprint.parameters.find(name);
-    if (parameter == blueprint.parameters.end()) {
-      std::vector<std::string> known;
-      for (const auto& [each, unused] : blueprint.parameters) known.push_back(each);
+    const auto parameter = known.find(name);
+    if (parameter == known.end()) {
       result.errors.push_back({Code::kInvalid,
-                               fmt::format("{} has no parameter \"{}\"", blueprint.name, name),
-                               document::suggestion(name, known),
+                               fmt::format("{} has no {} \"{}\"", whose, what, name),
+                               document::suggestion(name, names_of(known)),
                                {},
                                {}});
       continue;
     }
-    auto value = document::read_json(text, "parameter " + name);
+    auto value = document::read_json(text, fmt::format("{} {}", what, name));
     if (!value) {
       result.errors.push_back(std::move(value.error()));
     } else if (check_value(parameter->second, *value, result.errors)) {
       result.values[name] = std::move(*value);
     }
   }
-  for (const auto& [name, parameter] : blueprint.parameters) {
+  for (const auto& [name, parameter] : known) {
+    if (parameter.default_value) result.values.emplace(name, *parameter.default_value);
     if (result.values.contains(name) || given.contains(name)) continue;
     result.errors.push_back({Code::kInvalid,
-                             fmt::format("the parameter \"{}\" must be given", name),
+                             fmt::format("the {} \"{}\" must be given", what, name),
                              parameter.description,
                              {},
                              {}});
   }
   return result;
+}
+
+Values resolve_parameters(const Blueprint& blueprint, const std::string& profile,
+                          const std::map<std::string, std::string>& given) {
+  Values result;
+  if (const auto found = blueprint.profiles.find(profile); found != blueprint.profiles.end()) {
+    result.values = found->second.parameters;
+  } else if (!profile.empty()) {
+    result.errors.push_back({Code::kInvalid,
+                             fmt::format("{} has no profile \"{}\"", blueprint.name, profile),
+                             document::suggestion(profile, names_of(blueprint.profiles)),
+                             {},
+                             {}});
+  }
+  return resolve_values(blueprint.name, "parameter", blueprint.parameters, given, std::move(result));
 }
 
 }  // namespace headrace::environment

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 
 namespace headrace::environment {
@@ -38,23 +39,13 @@ std::string instances_text(int count) {
   return fmt::format("{} instance{}", count, count == 1 ? "" : "s");
 }
 
-Result<StepKind> kind_of(const Component& component, const Step& step) {
-  const auto refuse = [&](std::string_view what) {
-    return fail(step.count.problem(
-        0, fmt::format("step \"{}\" of {}: {} is not built yet", step.name, component.name, what)));
-  };
+StepKind kind_of(const Step& step) {
   switch (step.kind) {
     case Step::Kind::kTask: return StepKind::kRun;
     case Step::Kind::kWaitUntil: return StepKind::kWait;
-    case Step::Kind::kScale: {
-      const Service* service = service_of(component, step.service);
-      if (service && service->ordinal) return refuse("scaling an ordinal service");
-      return StepKind::kScale;
-    }
-    case Step::Kind::kRestart: return refuse("a restart step");
-    case Step::Kind::kCall: return refuse("calling a command of another component");
+    case Step::Kind::kScale: return StepKind::kScale;
   }
-  return refuse("this kind of step");
+  return StepKind::kRun;
 }
 
 // The task steps of a list in their order, with `needs` (default: the step before) and `for_each` expanded.
@@ -85,7 +76,7 @@ Result<std::vector<records::Step>> expand_steps(const State& state, const Compon
         items.push_back(document::to_json(expression::to_node(item)));
       }
     }
-    TRY(const StepKind kind, kind_of(component, step));
+    const StepKind kind = kind_of(step);
     int number = 0;
     for (const auto& item : items) {
       std::string id = fmt::format("{}/{}{}", component.name, prefix, step.name);
@@ -294,23 +285,15 @@ Status compare_launch(const State& current, const State& wanted, const Component
   TRY(std::vector<records::Step> expanded, expand_steps(wanted, after, after.launch, "", {}, {}));
   TRY(const std::vector<records::Step> old_steps, expand_steps(current, before, before.launch, "", {}, {}));
   for (records::Step& step : expanded) {
-    const Step* to = blueprint_step(after, step);
+    TRY(const auto now, launch_task(wanted, step));
     const auto old_step = std::ranges::find(old_steps, step.id(), &records::Step::id);
-    const Step* from = old_step == old_steps.end() ? nullptr : blueprint_step(before, *old_step);
-    const auto local = [](const records::Step& each) {
-      Local local;
-      if (each.item().empty()) return local;
-      if (auto node = document::read_json(each.item(), "item")) local.item = expression::from_node(*node);
-      return local;
-    };
-    const process::AppId same("/same");
-    TRY(const Rendered now, render_step(wanted, after, *to, local(step), same));
-    if (from) {
-      TRY(const Rendered then, render_step(current, before, *from, local(*old_step), same));
-      if (!now.spec || !then.spec || *now.spec == *then.spec) continue;
+    const bool is_new = old_step == old_steps.end();
+    if (!is_new) {
+      TRY(const auto then, launch_task(current, *old_step));
+      if (!now || !then || *now == *then) continue;
     }
-    change.differences.push_back(difference(fmt::format("components.{}.launch.{}", after.name, to->name),
-                                            from ? "ran" : "(none)", "runs again with new values", "run"));
+    change.differences.push_back(difference(fmt::format("components.{}.launch.{}", after.name, step.target()),
+                                            is_new ? "(none)" : "ran", "runs again with new values", "run"));
     steps.push_back(std::move(step));
   }
   return {};
@@ -351,17 +334,52 @@ Status compare_component(const State& current, const State& wanted, const Compon
   return {};
 }
 
-records::Step stop_step(const Component& component) {
-  return make_step(StepKind::kStop, component.name, "", component.name + ": stop", "stop and release",
-                   kStopTimeout);
+std::string stop_id(const std::string& component) {
+  return component + ": stop";
+}
+
+// Adds the steps that stop a component. A service that must go before another one has a step of its own; the
+// component's last step ends all that is left.
+void add_stop(const Component& component, const std::set<std::string>& needs,
+              std::vector<records::Step>& steps) {
+  records::Step last = make_step(StepKind::kStop, component.name, "", stop_id(component.name),
+                                 "stop and release", kStopTimeout);
+  add_needs(last, needs);
+  std::map<std::string, std::string> ids;  // service -> its step; the others end with the component
+  for (const Service& service : component.services) {
+    if (!service.stops_before.empty())
+      ids[service.name] = fmt::format("{}/{}: stop", component.name, service.name);
+  }
+  for (const Service& service : std::views::reverse(component.services)) {  // what is used stands first
+    if (!ids.contains(service.name)) continue;
+    records::Step step = make_step(StepKind::kStop, component.name, service.name, ids[service.name],
+                                   "stop and release", kStopTimeout);
+    add_needs(step, needs);
+    for (const Service& other : component.services) {
+      if (std::ranges::find(other.stops_before, service.name) != other.stops_before.end())
+        step.add_needs(ids[other.name]);
+    }
+    last.add_needs(step.id());
+    steps.push_back(std::move(step));
+  }
+  steps.push_back(std::move(last));
+}
+
+bool is_bound_to(const Component& component, const Component& provider) {
+  return std::ranges::any_of(component.bindings,
+                             [&](const auto& binding) { return binding.second.first == provider.name; });
 }
 
 void describe_parameters(const State& current, const State& wanted, Change& change) {
   for (const auto& [name, value] : wanted.parameters) {
     const auto old = current.parameters.find(name);
+    const auto parameter = wanted.blueprint.parameters.find(name);
+    const bool secret = parameter != wanted.blueprint.parameters.end() && parameter->second.secret;
     const std::string before = old == current.parameters.end() ? "(none)" : document::to_json(old->second);
     const std::string after = document::to_json(value);
-    if (before != after) change.differences.push_back(difference("parameters." + name, before, after, ""));
+    if (before == after) continue;
+    change.differences.push_back(difference("parameters." + name, secret ? "(secret)" : before,
+                                            secret ? "(another secret)" : after, ""));
   }
   for (const auto& [key, value] : wanted.generation.overrides()) {
     const auto old = current.generation.overrides().find(key);
@@ -391,6 +409,21 @@ const Step* blueprint_step(const Component& component, const records::Step& step
   }
   const auto found = std::ranges::find(*steps, name, &Step::name);
   return found == steps->end() ? nullptr : &*found;
+}
+
+Local local_of(const records::Step& step) {
+  Local local;
+  if (step.item().empty()) return local;
+  if (auto node = document::read_json(step.item(), "item")) local.item = expression::from_node(*node);
+  return local;
+}
+
+Result<std::optional<process::AppSpec>> launch_task(const State& state, const records::Step& step) {
+  const Component* component = state.blueprint.find(step.component());
+  const Step* source = component ? blueprint_step(*component, step) : nullptr;
+  if (!source || source->kind == Step::Kind::kScale) return std::nullopt;
+  TRY(Rendered rendered, render_step(state, *component, *source, local_of(step), process::AppId("/same")));
+  return std::move(rendered.spec);
 }
 
 Result<Change> plan_launch(const State& wanted) {
@@ -425,18 +458,16 @@ Result<Change> plan_change(const State& current, const State& wanted) {
     TRY(std::vector<records::Step> steps, component_steps(wanted, component, true));
     std::ranges::move(steps, std::back_inserter(change.steps));
   }
-  for (const Component& component : current.blueprint.components) {
+  for (const Component& component : std::views::reverse(current.blueprint.components)) {
     if (wanted.blueprint.find(component.name)) continue;
     change.differences.push_back(
         difference("components." + component.name, component.version, "(none)", "stop"));
-    records::Step stop = stop_step(component);
+    std::set<std::string> needs;
     for (const Component& other : current.blueprint.components) {
-      const bool was_bound = std::ranges::any_of(
-          other.bindings, [&](const auto& binding) { return binding.second.first == component.name; });
-      if (!was_bound) continue;
-      stop.add_needs(wanted.blueprint.find(other.name) ? ready_id(other.name) : other.name + ": stop");
+      if (!is_bound_to(other, component)) continue;
+      needs.insert(wanted.blueprint.find(other.name) ? ready_id(other.name) : stop_id(other.name));
     }
-    change.steps.push_back(std::move(stop));
+    add_stop(component, needs, change.steps);
   }
   drop_met_needs(change.steps);
   return change;
@@ -444,16 +475,13 @@ Result<Change> plan_change(const State& current, const State& wanted) {
 
 std::vector<records::Step> plan_destroy(const Blueprint& blueprint) {
   std::vector<records::Step> steps;
-  for (const Component& component : blueprint.components) {
-    records::Step step = stop_step(component);
+  for (const Component& component : std::views::reverse(blueprint.components)) {
+    std::set<std::string> needs;
     for (const Component& other : blueprint.components) {
-      const bool depends = std::ranges::any_of(
-          other.bindings, [&](const auto& binding) { return binding.second.first == component.name; });
-      if (depends) step.add_needs(other.name + ": stop");
+      if (is_bound_to(other, component)) needs.insert(stop_id(other.name));
     }
-    steps.push_back(std::move(step));
+    add_stop(component, needs, steps);
   }
-  std::ranges::reverse(steps);
   return steps;
 }
 

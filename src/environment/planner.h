@@ -41,6 +41,11 @@ Result<std::vector<records::Step>> plan_command(const State& state, const Compon
 
 // The step of the blueprint that a kRun, kWait or kScale step stands for, or null.
 const Step* blueprint_step(const Component& component, const records::Step& step);
+// Its `item`.
+Local local_of(const records::Step& step);
+// The task that a step of `launch` runs, under an id that is always the same; none where it runs none, or
+// values are missing.
+Result<std::optional<process::AppSpec>> launch_task(const State& state, const records::Step& step);
 const Service* service_of(const Component& component, const std::string& name);
 
 }  // namespace headrace::environment

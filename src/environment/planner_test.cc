@@ -238,6 +238,33 @@ TEST(Planner, DestroyStopsDependentsFirst) {
               ElementsAre("web: stop <-", "redis: stop <- web: stop,"));
 }
 
+TEST(Planner, DestroyStopsWhatUsesAServiceOfItsComponentFirst) {
+  const World world(shipped("in-stream-processing"));
+  const std::vector<std::string> lines = lines_of(plan_destroy(*world.blueprint));
+  EXPECT_THAT(lines, Contains("kafka/broker: stop <- topics: stop,"));
+  EXPECT_THAT(lines, Contains("kafka: stop <- topics: stop, kafka/broker: stop,"));
+  EXPECT_THAT(lines, Contains("spark/worker: stop <- sentiment: stop,"));
+  EXPECT_THAT(lines, Contains("spark: stop <- sentiment: stop, spark/worker: stop,"));
+}
+
+TEST(Planner, AStopOrderOfThreeServicesIsFollowedBackwards) {
+  const World world({{"blueprint.yaml", R"(blueprint: chain
+version: 1.0.0
+images: { a: x/a }
+components: { chain: {} }
+)"},
+                     {"components/chain.yaml", R"(component: chain
+version: 1.0.0
+services:
+  a: { image: a, identity: ordinal, env: { B: "${{ services.b.members[0].address }}" } }
+  b: { image: a, identity: ordinal, env: { C: "${{ services.c.members[0].address }}" } }
+  c: { image: a, identity: ordinal }
+)"}});
+  EXPECT_THAT(lines_of(plan_destroy(*world.blueprint)),
+              ElementsAre("chain/a: stop <-", "chain/b: stop <- chain/a: stop,",
+                          "chain: stop <- chain/a: stop, chain/b: stop,"));
+}
+
 TEST(Planner, ARemovedProviderStopsAfterItsDependentsHaveChanged) {
   World before(shipped("hello"));
   before.run_all();

@@ -187,12 +187,6 @@ Result<expression::Bindings> bindings_of(const State& state, const Component& co
   return bindings;
 }
 
-Result<Value> provided_attribute(const State& state, const Component& component, const std::string& provided,
-                                 const std::string& attribute) {
-  TRY(const expression::Bindings bindings, bindings_of(state, component));
-  return component.provides.at(provided).attributes.at(attribute).evaluate(bindings);
-}
-
 Result<Value> output_value(const State& state, const Output& output) {
   Members components;
   for (const Component& component : state.blueprint.components) {

@@ -26,9 +26,6 @@ Result<expression::Bindings> bindings_of(const State& state, const Component& co
 // The parameters of a component: its defaults, what the blueprint gives, a command's overrides.
 Result<std::map<std::string, expression::Value>> component_parameters(const State& state,
                                                                       const Component& component);
-// An attribute of a component's provided interface, now.
-Result<expression::Value> provided_attribute(const State& state, const Component& component,
-                                             const std::string& provided, const std::string& attribute);
 // An output of the blueprint, now.
 Result<expression::Value> output_value(const State& state, const Output& output);
 

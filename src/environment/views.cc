@@ -117,11 +117,15 @@ std::pair<std::string, std::optional<Cause>> Manager::component_state(const Live
       for (const records::Step& step : last->steps()) {
         if (step.component() != name) continue;
         std::vector<std::string> waits;
-        for (const std::string& need : step.needs()) waits.push_back(need.substr(0, need.find(": ")));
+        for (const records::Step& other : last->steps()) {
+          if (std::ranges::find(step.needs(), other.id()) != step.needs().end() && !other.has_ended())
+            waits.push_back(other.id().substr(0, other.id().find(": ")));
+        }
+        const std::string_view end = last->kind() == "destroy" ? " to stop" : "";
         return {"waiting", Cause{"requirement-not-ready",
-                                 fmt::format("waits for {}", fmt::join(waits, ", ")),
+                                 fmt::format("waits for {}{}", fmt::join(waits, ", "), end),
                                  wall_of(last->started()),
-                                 std::nullopt,
+                                 wall_of(last->deadline()),
                                  {}}};
       }
     }
@@ -134,8 +138,8 @@ std::pair<std::string, std::optional<Cause>> Manager::component_state(const Live
     const auto app = live.apps.find(app_id(live.record.name(), name, service.name));
     if (app == live.apps.end()) continue;
     seen = true;
-    if (!is_ready(app->second, wanted_instances(app->second.spec))) {
-      auto cause = cause_of(live, name, service.name);
+    auto cause = cause_of(live, name, service.name);
+    if (cause || !is_ready(app->second, wanted_instances(app->second.spec))) {
       if (!cause) {
         cause = Cause{"not-ready",
                       fmt::format("not all instances of {} are ready", service.name),
@@ -165,11 +169,7 @@ ComponentView Manager::component_view(const Live& live, const Component& compone
     if (record.has_provider_ready()) view.provider_ready = wall_of(record.provider_ready());
     if (record.has_ready()) view.ready = wall_of(record.ready());
   }
-  const std::string prefix = app_id(live.record.name(), component.name, "").str();
-  for (auto app = live.apps.lower_bound(process::AppId(prefix)); app != live.apps.end(); ++app) {
-    if (!app->first.str().starts_with(prefix)) break;
-    view.apps.push_back(app->first);
-  }
+  view.apps = apps_of(live, component.name);
   return view;
 }
 
