@@ -28,6 +28,11 @@ struct Arguments {
   bool follow = false, keep_volumes = false, destroy = false;
 };
 
+constexpr const char* kExitCodes =
+    "\nExit codes: 0 done, 1 failed, 2 invalid, 3 not found, 4 conflict, 5 unavailable, 6 timeout, 7 "
+    "refused, "
+    "8 unsupported";
+
 void add_server(CLI::App& app, Arguments& given, Exit& exit) {
   CLI::App* server =
       app.add_subcommand("server", "Run the server until a signal; tasks go on running after it");
@@ -35,6 +40,10 @@ void add_server(CLI::App& app, Arguments& given, Exit& exit) {
   server->add_option("--socket", given.serve.socket,
                      "Unix socket of the API (default: <state>/headrace.sock)");
   server->add_option("--listen", given.serve.listen, "address:port for TCP with a token, loopback only");
+  server
+      ->add_option("--host-name", given.serve.host_names,
+                   "A name that TCP callers may call it by, beside loopback's; may repeat")
+      ->allow_extra_args(false);
   server->add_option("--token-file", given.serve.token_file, "Token of TCP, made if absent")
       ->capture_default_str();
   server
@@ -134,14 +143,17 @@ void add_environments(CLI::App& app, Arguments& given, Exit& exit) {
 }
 
 void add_looking(CLI::App& app, Arguments& given, Exit& exit) {
-  CLI::App* status = app.add_subcommand("status", "The server, or one environment");
-  status->add_option("environment", given.subject);
+  CLI::App* status = app.add_subcommand("status", "The server, one environment, or one operation");
+  status->add_option("subject", given.subject, "environment or operation; default: the server");
   status->callback([&] { exit = cli::show_status(given.context, given.subject); });
 
   app.add_subcommand("list", "Environments")->callback([&] { exit = cli::list(given.context); });
 
   CLI::App* explain = app.add_subcommand("explain", "Every wait: why, since when, until when, what to do");
-  explain->add_option("subject", given.subject, "environment or environment/component")->required();
+  explain
+      ->add_option("subject", given.subject,
+                   "environment, environment/component, operation, or the /path of an app")
+      ->required();
   explain->callback([&] { exit = cli::explain(given.context, given.subject); });
 
   CLI::App* logs = app.add_subcommand("logs", "Output of an environment's tasks");
@@ -215,6 +227,7 @@ int main(int argc, char** argv) {
   add_server(app, given, exit);
   add_environments(app, given, exit);
   add_looking(app, given, exit);
+  for (CLI::App* command : app.get_subcommands({})) command->footer(kExitCodes);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -30,7 +30,7 @@ struct Bytes {
 
 // "512MiB", "1GiB", "10MB", "4096": binary and decimal units as in Kubernetes and IEC 80000-13.
 Result<Bytes> parse_bytes(std::string_view text);
-// The largest binary unit that divides evenly: "512MiB".
+// The largest binary unit that divides evenly ("512MiB"), else with one digit after the point ("8.8GiB").
 std::string to_text(Bytes size);
 
 }  // namespace headrace

@@ -6,9 +6,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iostream>
 #include <sstream>
 
+#include "api/json.h"
 #include "cli/follow.h"
 #include "cli/show.h"
 #include "environment/blueprint.h"
@@ -36,7 +38,7 @@ Result<environment::BlueprintSource> read_blueprint(const std::string& folder) {
     return fail(Code::kNotFound, fmt::format("{} has no blueprint.yaml", folder),
                 "name a blueprint's folder, such as blueprints/hello");
   }
-  for (const char* below : {".", "components", "interfaces"}) {
+  for (const char* below : {".", "components"}) {
     const fs::path room = fs::path(folder) / below;
     if (!fs::is_directory(room)) continue;
     for (const auto& entry : fs::directory_iterator(room)) {
@@ -104,6 +106,23 @@ Exit get_and_show(const Context& context, const std::string& target, Show show) 
   return print(context, *answer, show(*answer));
 }
 
+struct Subject {
+  json::value value;
+  bool is_operation = false;
+};
+
+// What people name in one word: an environment, else an operation.
+Result<Subject> find_subject(const client::Client& client, const std::string& name) {
+  auto environment = client.get("/v1/environments/" + name);
+  if (environment) return Subject{*std::move(environment), false};
+  if (environment.error().code != Code::kNotFound) return std::unexpected(std::move(environment).error());
+  auto operation = client.get("/v1/operations/" + name);
+  if (operation) return Subject{*std::move(operation), true};
+  if (operation.error().code != Code::kNotFound) return std::unexpected(std::move(operation).error());
+  return fail(Code::kNotFound, fmt::format("there is no environment and no operation {}", name),
+              "headrace list");
+}
+
 Exit begun(const Context& context, const client::Client& client, const Result<json::value>& operation,
            const WishArguments& wish) {
   if (!operation) return refused(context, client, operation.error());
@@ -122,20 +141,22 @@ Exit report(const Context& context, const Error& error) {
 Exit report_all(const Context& context, const std::vector<Error>& errors) {
   if (context.as_json) {
     json::array list;
-    for (const Error& error : errors) {
-      list.push_back(json::object{
-          {"code", word_of(error.code)}, {"message", error.to_string()}, {"remedy", error.remedy}});
-    }
+    for (const Error& error : errors) list.push_back(api::to_json(error));
     fmt::print("{}\n", json::serialize(json::object{{"errors", std::move(list)}}));
   }
   for (const Error& error : errors) fmt::print(stderr, "{}", show_error(error));
   return exit_of(errors.front().code);
 }
 
-Exit show_status(const Context& context, const std::string& environment) {
-  if (!environment.empty()) return get_and_show(context, "/v1/environments/" + environment, show_environment);
+Exit show_status(const Context& context, const std::string& subject) {
   const auto client = connect(context);
   if (!client) return report(context, client.error());
+  if (!subject.empty()) {
+    const auto found = find_subject(*client, subject);
+    if (!found) return report(context, found.error());
+    return print(context, found->value,
+                 found->is_operation ? show_operation(found->value) : show_environment(found->value));
+  }
   const auto status = client->get("/v1/status");
   if (!status) return report(context, status.error());
   const auto environments = client->get("/v1/environments");
@@ -169,40 +190,58 @@ Exit logs(const Context& context, const std::string& environment, const std::str
   const std::string service =
       component.find('/') == std::string::npos ? "" : component.substr(component.find('/') + 1);
   const std::string wanted = component.substr(0, component.find('/'));
-  std::vector<std::pair<std::string, std::string>> tasks;  // task, prefix
+  struct Log {
+    std::string service, task;
+    std::string kept;  // what is kept of a step that has ended
+  };
+  std::vector<Log> logs;
   for (const json::value& each : view->at("components").as_array()) {
     if (!wanted.empty() && text_at(each, "name") != wanted) continue;
     for (const json::value& app : each.at("services").as_array()) {
       const std::string id = text_at(app, "id");
-      if (!service.empty() && id.substr(id.rfind('/') + 1) != service) continue;
+      const std::string name = id.substr(id.rfind('/') + 1);
+      if (!service.empty() && name != service) continue;
+      const json::value* outcome = app.get_object().if_contains("outcome");
       for (const json::value& instance : app.at("instances").as_array()) {
-        if (!text_at(instance, "task").empty())
-          tasks.emplace_back(text_at(instance, "task"), id.substr(id.rfind('/') + 1));
-      }
-      if (const json::value* outcome = app.get_object().if_contains("outcome");
-          outcome && outcome->is_object()) {
-        fmt::print("{}", text_at(*outcome, "log_tail"));
+        const std::string task = text_at(instance, "task");
+        if (!task.empty()) logs.push_back({name, task, outcome ? text_at(*outcome, "log_tail") : ""});
       }
     }
   }
-  if (tasks.empty()) {
+  if (logs.empty()) {
     return report(context, {Code::kNotFound,
                             fmt::format("no task of {} {} runs now", environment, component),
                             fmt::format("headrace status {}", environment),
                             {},
                             {}});
   }
-  for (const auto& [task, prefix] : tasks) {
-    const std::string head = tasks.size() > 1 ? prefix + " | " : "";
-    const Status done = client->lines(fmt::format("/v1/tasks/{}/logs?tail={}&follow={}", task, tail, follow),
-                                      [&](std::string_view line) {
-                                        fmt::print("{}{}\n", head, line);
-                                        if (follow) std::fflush(stdout);
-                                        return true;
-                                      });
-    if (!done && done.error().code != Code::kNotFound) return report(context, done.error());
+  const auto show = [&](const Log& log, std::string_view line) {
+    if (context.as_json) {
+      fmt::print("{}\n",
+                 json::serialize(json::object{{"service", log.service}, {"task", log.task}, {"line", line}}));
+    } else {
+      fmt::print("{}{}\n", logs.size() > 1 ? log.service + " | " : "", line);
+    }
+    if (follow) std::fflush(stdout);
+    return true;
+  };
+  const auto read = [&](const Log& log) -> Status {
+    std::istringstream kept(log.kept);
+    for (std::string line; std::getline(kept, line);) show(log, line);
+    if (!log.kept.empty()) return {};
+    TRY(const client::Client own, connect(context));
+    return own.lines(fmt::format("/v1/tasks/{}/logs?tail={}&follow={}", log.task, tail, follow),
+                     [&](std::string_view line) { return show(log, line); });
+  };
+  std::vector<std::future<Status>> readers;  // one after the other, but all at once where each may go on
+  for (const Log& log : logs)
+    readers.push_back(std::async(follow ? std::launch::async : std::launch::deferred, read, std::cref(log)));
+  Exit exit = Exit::kDone;
+  for (std::future<Status>& reader : readers) {
+    const Status done = reader.get();
+    if (!done && done.error().code != Code::kNotFound) exit = report(context, done.error());
   }
-  return Exit::kDone;
+  return exit;
 }
 
 Exit events(const Context& context, const std::string& environment) {
@@ -223,17 +262,34 @@ Exit events(const Context& context, const std::string& environment) {
 }
 
 Exit explain(const Context& context, const std::string& subject) {
-  const std::string environment = subject.substr(0, subject.find('/'));
-  const std::string component =
-      subject.size() > environment.size() ? subject.substr(environment.size() + 1) : "";
+  if (subject.starts_with('/')) return get_and_show(context, "/v1/apps" + subject, explain_app);
+  const std::string name = subject.substr(0, subject.find('/'));
+  const std::string component = subject.size() > name.size() ? subject.substr(name.size() + 1) : "";
   const auto client = connect(context);
   if (!client) return report(context, client.error());
-  const auto view = client->get("/v1/environments/" + environment);
-  if (!view) return report(context, view.error());
-  const auto operations = client->get("/v1/operations?environment=" + environment);
-  if (!operations) return report(context, operations.error());
-  return print(context, json::object{{"environment", *view}, {"operations", operations->at("operations")}},
-               explain_environment(*view, *operations, component));
+  const auto found = find_subject(*client, name);
+  if (!found) return report(context, found.error());
+  if (found->is_operation) return print(context, found->value, explain_operation(found->value));
+  const auto& components = found->value.at("components").as_array();
+  if (!component.empty() && std::ranges::none_of(components, [&](const json::value& each) {
+        return text_at(each, "name") == component;
+      })) {
+    return report(context, {Code::kNotFound,
+                            fmt::format("{} has no component {}", name, component),
+                            fmt::format("headrace status {}", name),
+                            {},
+                            {}});
+  }
+  std::string text = explain_environment(found->value, component);
+  json::value operation;
+  if (const std::string id = text_at(found->value, "operation"); !id.empty()) {
+    if (auto running = client->get("/v1/operations/" + id)) {
+      operation = *std::move(running);
+      text += explain_operation(operation, text);
+    }
+  }
+  if (text.empty()) text = fmt::format("{} is {}; nothing waits\n", name, text_at(found->value, "status"));
+  return print(context, json::object{{"environment", found->value}, {"operation", operation}}, text);
 }
 
 Exit validate(const Context& context, const std::string& folder) {
@@ -244,9 +300,9 @@ Exit validate(const Context& context, const std::string& folder) {
   return print(
       context,
       json::object{{"name", loaded.blueprint->name}, {"version", loaded.blueprint->version}, {"valid", true}},
-      fmt::format("{} {}: valid ({} components, {} parameters)\n", loaded.blueprint->name,
-                  loaded.blueprint->version, loaded.blueprint->components.size(),
-                  loaded.blueprint->parameters.size()));
+      fmt::format("{} {}: valid ({}, {})\n", loaded.blueprint->name, loaded.blueprint->version,
+                  counted(std::ssize(loaded.blueprint->components), "component"),
+                  counted(std::ssize(loaded.blueprint->parameters), "parameter")));
 }
 
 Exit plan(const Context& context, const WishArguments& wish, bool destroy) {
@@ -345,13 +401,7 @@ Exit set_secret(const Context& context, const std::string& name, const std::stri
 }
 
 Exit list_secrets(const Context& context) {
-  return get_and_show(context, "/v1/secrets", [](const json::value& answer) {
-    std::vector<std::vector<std::string>> rows{{"SECRET", "VERSION"}};
-    for (const json::value& each : answer.at("secrets").as_array()) {
-      rows.push_back({text_at(each, "name"), text_at(each, "version")});
-    }
-    return table(rows);
-  });
+  return get_and_show(context, "/v1/secrets", show_secrets);
 }
 
 Exit eval(const Context& context, const std::string& text, const std::vector<std::string>& values) {

@@ -29,7 +29,8 @@ struct WishArguments {
 };
 
 // Each prints its result or its error and returns the exit code.
-Exit show_status(const Context& context, const std::string& environment);
+// Of the server, an environment or an operation.
+Exit show_status(const Context& context, const std::string& subject);
 Exit list(const Context& context);
 Exit agents(const Context& context);
 Exit plug(const Context& context, const std::string& agent, bool plugged);

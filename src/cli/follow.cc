@@ -44,7 +44,9 @@ class Progress {
 
   void print(const std::string& what, const std::string& state, const std::string& text) {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    fmt::print(out_, "{:7.1f}s  {:<14} {:<10} {}\n", seconds, what, state, text);
+    std::string line = fmt::format("{:7.1f}s  {:<14} {:<10} {}", seconds, what, state, text);
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print(out_, "{}\n", line);
     std::fflush(out_);
   }
 

@@ -13,6 +13,7 @@
 #include "api/backend.h"
 #include "api/routes.h"
 #include "base/log.h"
+#include "cli/show.h"
 #include "cli/version.h"
 #include "cluster/local/local_source.h"
 #include "docker/engine_client.h"
@@ -229,6 +230,7 @@ Status serve(ServeOptions options) {
       .metrics = [&] { return metrics_of(pump); },
   };
   api::AccessRules access;
+  access.hosts = options.host_names;
   if (!options.listen.empty()) {
     TRY(access.token, read_or_make(files, options.token_file, hex(entropy.bytes(24)) + "\n"));
   }
@@ -244,12 +246,13 @@ Status serve(ServeOptions options) {
   forget_secrets_of_destroyed(hub, *vault);
   pump.start();
   server.start();
-  log::info("Headrace {} serves {} ({} agents, state in {})", kVersion, options.socket, options.agents,
-            options.state);
+  log::info("Headrace {} serves {} ({}, state in {})", kVersion, options.socket,
+            counted(options.agents, "agent"), options.state);
   int signal = 0;
   sigwait(&end_signals, &signal);
   log::info("Ending on signal {}; tasks go on running", signal);
   server.stop();
+  backend.log_readers.wait_until_none();
   pump.stop();
   local.reset();  // before the pump that its threads post to
   return {};
