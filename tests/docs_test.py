@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""README.md and docs/ say what is so. Prints `N passed, N failed`; needs ./headrace (make build), no server.
+"""README.md and docs/ say what is so. Prints `N passed, N failed`; needs ./headrace (make build), the Docker Engine and the images.
 
 Checked: relative links; every `headrace …` line against the program's own --help; the exit codes of docs/cli.md; the stages of
-docs/ci.md; that docs/blueprints.md names every field and function; its examples:
+docs/ci.md; that docs/blueprints.md names every field and function. Every command in a block that needs no running platform is run
+against a server of the test's own, page by page; what a `console` block shows under it has to come, but for numbers, times and ids
+(a line `…` stands for any lines). The examples:
 
   ```yaml blueprint=NAME file=PATH      all blocks of one NAME make a folder that `headrace validate` accepts,
   ```text refused=NAME                  or refuses with exactly this text (where such a block exists)
@@ -11,6 +13,7 @@ docs/ci.md; that docs/blueprints.md names every field and function; its examples
 
 import functools
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -19,6 +22,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+os.environ.setdefault("HEADRACE", str(ROOT / "headrace"))
+from harness import Server  # noqa: E402
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)^```$", re.M)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -124,9 +131,12 @@ def command_lines_are_understood():
 
 def every_command_is_in_the_reference():
     reference = text_of(ROOT / "docs/cli.md")
+    table = " ".join(re.findall(r"^\| (`[a-z`, ]+) \|", reference, re.M))
     for name in sorted(help_of()[3]):
         if not re.search(rf"^### `headrace {name}\b", reference, re.M):
             yield f"docs/cli.md has no section for headrace {name}"
+        if f"`{name}`" not in table:
+            yield f"docs/cli.md does not say with which exit codes headrace {name} ends"
 
 
 def make_goals_exist():
@@ -168,6 +178,63 @@ def the_dialect_is_complete():
     for name in sorted(set(functions)):
         if not re.search(rf"\b{re.escape(name)}\(", page):
             yield f"docs/blueprints.md does not name the function {name}()"
+
+
+# ---- Commands that are run ------------------------------------------------------------------------------
+
+# What needs the platform, another machine, an account at X or values of the reader's: run by tests/e2e/readme.py, or by nobody.
+ELSEWHERE = re.compile(r"\b(demo|live|agent (un)?plug|secret set|server|make|docker)\b|[A-Z]{2,}|…")
+VARIES = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:\d+[dhms])+|[\d.]+[MG]iB|\d+(?:\.\d+)*|\s+")
+
+
+def shape_of(shown):
+    """A pattern for what is shown in a console block."""
+    shape, at = "", 0
+    for match in VARIES.finditer(shown):
+        text = match.group(0)
+        shape += re.escape(shown[at:match.start()])
+        shape += (r"\s+" if text.isspace() else r"[0-9a-f-]{36}" if "-" in text else
+                  r"[0-9dhms]+" if text[-1] in "dhms" else r"[\d.]+[MG]iB" if text[-1] == "B" else r"[\d.]+")
+        at = match.end()
+    return (shape + re.escape(shown[at:])).replace(re.escape("…"), r"[^\0]*?")
+
+
+def runs():
+    """(page, command, what is shown under it or None), in the order of the pages."""
+    for page in PAGES:
+        for info, body in FENCE.findall(text_of(page)):
+            if info == "sh":
+                yield from ((page, line, None) for line in body.splitlines() if line.startswith("./headrace "))
+            elif info == "console":
+                for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
+                    command, _, shown = part.partition("\n")
+                    if command.startswith("./headrace "):
+                        yield page, command, shown.strip()
+
+
+def commands_that_need_no_platform_do_what_is_shown():
+    server = Server()
+    ran = 0
+    try:
+        server.start()
+        for page, command, shown in runs():
+            words = shlex.split(command, comments=True)[1:]
+            if ELSEWHERE.search(" ".join(words)):
+                continue
+            ran += 1
+            answer = server.cli(*words, check=False, timeout=120)
+            where = f"{page.relative_to(ROOT)}: {command}"
+            if answer.code:
+                yield f"{where}: exit code {answer.code}: {answer.err.strip()}"
+            elif shown and not re.fullmatch(shape_of(shown), answer.out.strip()):
+                yield f"{where} says:\n{answer.out}instead of:\n{shown}"
+        if ran < 10:
+            yield f"only {ran} commands were run"
+        left = server.cli("list", "--output", "json").value["environments"]
+        if left:
+            yield f"the pages launch and do not destroy {', '.join(each['name'] for each in left)}"
+    finally:
+        server.clean()
 
 
 # ---- Examples -----------------------------------------------------------------------------------------
@@ -220,7 +287,7 @@ def main():
         return 2
     passed = failed = 0
     for check in (links_lead_somewhere, command_lines_are_understood, every_command_is_in_the_reference, make_goals_exist,
-                  exit_codes_are_those_of_the_source, stages_are_those_of_make_test, the_dialect_is_complete,
+                  commands_that_need_no_platform_do_what_is_shown, exit_codes_are_those_of_the_source, stages_are_those_of_make_test, the_dialect_is_complete,
                   blueprint_examples_load, expression_examples_give_what_is_written):
         problems = list(check())
         passed += not problems

@@ -1,23 +1,74 @@
 """`blueprints/hello` from launch to destroy, on the real Docker Engine."""
 
+import json
 import os
+import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 
-from harness import ROOT, Server, expect, get, instances, main, wait
+from harness import HEADRACE, ROOT, Server, expect, get, instances, main, wait
 
 HELLO = str(ROOT / "blueprints/hello")
 
 
 def a_launch_ends_with_a_page_that_answers(server):
     begun = time.monotonic()
-    server.cli("launch", "h1", HELLO, "--wait")
+    told = server.cli("launch", "h1", HELLO, "--wait").out
     seconds = time.monotonic() - begun
     print(f"    launched in {seconds:.1f} s")
+    for line in (r"web +waiting +waits for redis$", r"redis +starting +\S", r"redis +ready", r"web +ready", r"h1 +done +launch "):
+        expect(re.search(rf"^ +[\d.]+s  {line}", told, re.M), f"a line of progress like {line!r}:\n{told}")
     page = server.environment("h1")["outputs"]["page"]
     expect("Hello! Visit number 1." in get(page), "the page counts its first visit")
     expect("Visit number 2." in get(page), "the page counts on")
+
+
+def every_command_speaks_json(server):
+    operation = server.cli("apply", "h1", "--set", "webs=1", "--output", "json").value
+    for words in (["status"], ["status", "h1"], ["list"], ["explain", "h1"], ["explain", "h1/web"], ["explain", "/env/h1/web/web"],
+                  ["agents"], ["secret", "list"], ["plan", "h1"], ["plan", "h1", "--destroy"], ["validate", HELLO],
+                  ["eval", "1 + 1"], ["version"]):
+        expect(server.cli(*words, "--output", "json").value is not None, f"{' '.join(words)} gives one JSON value")
+    expect(operation["differences"] == [] and operation["steps"] == [], "nothing to do is said as JSON too")
+    lines = server.cli("logs", "h1", "redis", "--output", "json").out.splitlines()
+    expect(lines and all({"service", "task", "line"} <= json.loads(line).keys() for line in lines), "logs: one JSON value a line")
+    refused = server.cli("plan", "h1", "--set", "wbs=2", "--output", "json", check=False)
+    error = json.loads(refused.out)["errors"][0]
+    expect(refused.code == 2 and error["code"] == "invalid" and "did you mean" in error["remedy"], f"errors too: {refused.out}")
+
+
+def status_and_explain_know_operations(server):
+    done = server.cli("scale", "h1", "web", 2, "--output", "json").value["id"]
+    wait(lambda: server.cli("status", done, "--output", "json").value["state"] == "done", 20, "two web servers")
+    shown = server.cli("status", done).out
+    expect(re.search(rf"^command {done} of h1  done  \(asked for by .*, took \d+s\)$", shown, re.M) and
+           re.search(r"^web/web: start +done +\d+s +scale from 1 to 2$", shown, re.M), shown)
+    expect(f"command {done} of h1  done" in server.cli("explain", done).out, "explain knows it")
+    expect(server.cli("status", "no-such-thing", check=False).code == 3, "others are not found")
+    server.cli("scale", "h1", "web", 1, "--wait")
+
+
+def logs_and_events_are_followed(server):
+    with subprocess.Popen([HEADRACE, "logs", "h1", "-f"], env=server.env, stdout=subprocess.PIPE, text=True) as logs, \
+         subprocess.Popen([HEADRACE, "events", "h1"], env=server.env, stdout=subprocess.PIPE, text=True) as events:
+        lines, happened = [], []
+        for process, kept in ((logs, lines), (events, happened)):
+            threading.Thread(target=lambda p=process, k=kept: k.extend(p.stdout), daemon=True).start()
+        wait(lambda: any(line.startswith("server | ") for line in lines), 10, "lines of Redis")
+        expect(not any("Background" in line for line in lines), "it has not saved yet")
+        redis = instances(server.environment("h1"), "redis")[0]
+        with socket.create_connection((redis["address"], redis["ports"]["redis"])) as connection:
+            connection.sendall(b"BGREWRITEAOF\r\n")
+        wait(lambda: any("Background" in line for line in lines), 10, "a line that came later")
+        server.cli("apply", "h1", "--set", "greeting=Hallo", "--wait")
+        for what in ("operation_started", "component_changed", "operation_ended"):
+            wait(lambda: any(line.startswith(what) for line in happened), 10, what)
+        logs.terminate()
+        events.terminate()
+    server.cli("apply", "h1", "--set", "greeting=Hello", "--wait")
 
 
 def a_plan_changes_nothing(server):
@@ -101,7 +152,8 @@ def an_idle_server_is_small(server):
     expect(resident < 60, f"{resident:.0f} MiB are below 60 MiB")
 
 
-main(Server(), [a_launch_ends_with_a_page_that_answers, a_plan_changes_nothing, an_apply_changes_the_page_and_keeps_redis,
+main(Server(), [a_launch_ends_with_a_page_that_answers, every_command_speaks_json, status_and_explain_know_operations,
+                logs_and_events_are_followed, a_plan_changes_nothing, an_apply_changes_the_page_and_keeps_redis,
                 a_stale_plan_is_refused, scaling_makes_more_and_fewer, a_killed_container_is_replaced,
                 a_killed_server_restarts_no_task, two_environments_live_side_by_side, a_destroy_leaves_nothing,
                 an_idle_server_is_small])
