@@ -466,6 +466,22 @@ TEST(Waiting, WhileTheClusterIsAwayNothingIsClaimedAndTheCauseIsNamed) {
   EXPECT_EQ(world.ready("/web"), 1);
 }
 
+TEST(Waiting, WhileTheClusterIsAwayNobodyKnowsWhetherWhatRanStillRuns) {
+  World world;
+  ASSERT_TRUE(world.put({service("/web", 1)}));
+  world.settle();
+  world.apply(world.manager().on_cluster(cluster::Disconnected{"The engine does not answer."}, world.now()));
+  EXPECT_EQ(world.instance("/web").cause->code, "cluster-disconnected");
+  EXPECT_THAT(world.instance("/web").cause->sentence, testing::HasSubstr("is not known: The engine does not"));
+  EXPECT_TRUE(world.instance("/web").ready);
+  for (const cluster::Agent& agent : world.manager().agents()) {
+    EXPECT_FALSE(agent.up);
+    EXPECT_EQ(agent.cause, "The engine does not answer.");
+  }
+  world.settle();
+  EXPECT_FALSE(world.instance("/web").cause);
+}
+
 TEST(Events, AStatusIsToldInMarathonsForm) {
   World world;
   AppSpec spec = service("/web", 1);

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -96,7 +97,7 @@ def a_port_that_is_taken_is_named_until_it_is_free(server):
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         thief.bind(("127.0.0.1", 31234))
         thief.listen()
-        server.cli("agents")
+        time.sleep(5)  # the agent's ports are looked at every two seconds
         definition = APP | {"id": "/wants", "instances": 1, "requirePorts": True, "portDefinitions": [{"port": 31234, "name": "http"}]}
         expect(call(server, "POST", "/v2/apps", definition)[0] == 201, "accepted")
         wait(lambda: "31234" in server.cli("explain", "/wants").out and "0/1 ready" in server.cli("explain", "/wants").out, 20, "the port's number")
