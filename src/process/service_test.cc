@@ -472,7 +472,7 @@ TEST(Waiting, WhileTheClusterIsAwayNobodyKnowsWhetherWhatRanStillRuns) {
   world.settle();
   world.apply(world.manager().on_cluster(cluster::Disconnected{"The engine does not answer."}, world.now()));
   EXPECT_EQ(world.instance("/web").cause->code, "cluster-disconnected");
-  EXPECT_THAT(world.instance("/web").cause->sentence, testing::HasSubstr("is not known: The engine does not"));
+  EXPECT_THAT(world.instance("/web").cause->sentence, ::testing::HasSubstr("is not known: The engine does not"));
   EXPECT_TRUE(world.instance("/web").ready);
   for (const cluster::Agent& agent : world.manager().agents()) {
     EXPECT_FALSE(agent.up);

@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 class NoTasks : public cluster::TaskAccess {
  public:
   Status logs(const cluster::TaskId&, const cluster::LogOptions&,
-              const std::function<bool(std::string_view, std::string_view)>&) override {
+              const std::function<bool(std::string_view, std::string_view)>&, std::stop_token) override {
     return {};
   }
   Result<cluster::ExecResult> exec(const cluster::TaskId&, const std::vector<std::string>&,
