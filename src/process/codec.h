@@ -1,4 +1,4 @@
-// Between what is in memory and the records (records.proto).
+// Between what is in memory and the records.
 #pragma once
 
 #include <string>

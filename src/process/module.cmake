@@ -1,2 +1,1 @@
 list(APPEND MODULE_LINKS hr_base)
-headrace_records(${folder}/records.proto)
