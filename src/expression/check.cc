@@ -20,7 +20,7 @@ class Checker {
 
   Type check(const Expr& expr) {
     switch (expr.kind) {
-      case Expr::Kind::kLiteral: return literal(expr.literal);
+      case Expr::Kind::kLiteral: return {.kind = kind_of(expr.literal)};
       case Expr::Kind::kName: return name(expr);
       case Expr::Kind::kSelect: return member(expr, expr.name);
       case Expr::Kind::kHas: return Type::boolean().at(member(expr, expr.name).phase);
@@ -48,22 +48,12 @@ class Checker {
     problems_.push_back({expr.offset, std::move(message), std::move(remedy)});
   }
 
-  static Type literal(const Value& value) {
-    static const std::map<std::string, Kind> kKinds{{"bool", Kind::kBool},     {"int", Kind::kInt},
-                                                    {"uint", Kind::kUint},     {"double", Kind::kDouble},
-                                                    {"string", Kind::kString}, {"bytes", Kind::kBytes},
-                                                    {"null_type", Kind::kNull}};
-    return {.kind = kKinds.at(type_name(value))};
-  }
-
   Type name(const Expr& expr) {
     const auto local =
         std::ranges::find(locals_.rbegin(), locals_.rend(), expr.name, &std::pair<std::string, Type>::first);
     if (local != locals_.rend()) return local->second;
     if (const auto found = scope_.find(expr.name); found != scope_.end()) return found->second;
-    static constexpr std::string_view kTypes[] = {"bool",  "int",  "uint", "double",    "string",
-                                                  "bytes", "list", "map",  "null_type", "type"};
-    if (std::ranges::find(kTypes, expr.name) != std::end(kTypes)) return {.kind = Kind::kType};
+    if (is_type_name(expr.name)) return {.kind = Kind::kType};
     std::vector<std::string> known;
     for (const auto& [each, type] : scope_) known.push_back(each);
     for (const auto& [each, type] : locals_) known.push_back(each);
@@ -100,8 +90,7 @@ class Checker {
     const Expr& key_expr = expr.args[1];
     if (const auto* text = key_expr.literal.get_if<std::string>();
         key_expr.kind == Expr::Kind::kLiteral && text) {
-      const Type result = member(expr, *text);
-      return result;
+      return member(expr, *text);
     }
     const Type base = check(expr.args[0]);
     const Type key = check(key_expr);

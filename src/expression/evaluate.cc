@@ -32,13 +32,11 @@ class Evaluator {
   }
   static std::unexpected<Error> too_costly() { return fail(Code::kRefused, "too costly"); }
 
-  // What a value weighs: long texts and lists cost more than one step.
-  static size_t weight(const Value& value) {
-    if (const auto* text = value.get_if<std::string>()) return 1 + text->size() / 32;
-    if (const auto* bytes = value.get_if<ByteText>()) return 1 + bytes->bytes.size() / 32;
-    if (const auto* items = value.items()) return 1 + items->size();
-    if (const auto* entries = value.entries()) return 1 + entries->size();
-    return 1;
+  // What was made is paid for in full: [a, a] costs twice what a does, or a few steps of doubling would make
+  // a value that nobody can compare or print in time.
+  Result<Value> paid(Result<Value> made) {
+    if (made && !pay(made->weight())) return too_costly();
+    return made;
   }
 
   Result<Value> evaluate(const Expr& expr) {
@@ -72,9 +70,9 @@ class Evaluator {
         if (!flag) return error(fmt::format("no such overload: {} ? :", type_name(condition)));
         return evaluate(expr.args[*flag ? 1 : 2]);
       }
-      case Expr::Kind::kList: return list(expr);
-      case Expr::Kind::kMap: return map(expr);
-      case Expr::Kind::kMacro: return macro(expr);
+      case Expr::Kind::kList: return paid(list(expr));
+      case Expr::Kind::kMap: return paid(map(expr));
+      case Expr::Kind::kMacro: return paid(macro(expr));
     }
     return error("unknown syntax");
   }
@@ -90,7 +88,7 @@ class Evaluator {
     if (is_bool(left, decides)) return left;
     if (is_bool(right, decides)) return right;
     const bool left_waits = left && left->is_unknown(), right_waits = right && right->is_unknown();
-    if (left_waits && right_waits) return merge_unknown({&*left, &*right});
+    if (left_waits && right_waits) return merge_unknown({*left, *right});
     if (left_waits) return left;
     if (right_waits) return right;
     for (Result<Value>* side : {&left, &right}) {
@@ -107,9 +105,7 @@ class Evaluator {
       if (*local->first == expr.name) return local->second;
     }
     if (const auto found = bindings_.find(expr.name); found != bindings_.end()) return found->second;
-    static constexpr std::string_view kTypes[] = {"bool",  "int",  "uint", "double",    "string",
-                                                  "bytes", "list", "map",  "null_type", "type"};
-    if (std::ranges::find(kTypes, expr.name) != std::end(kTypes)) return Value(TypeName{expr.name});
+    if (is_type_name(expr.name)) return Value(TypeName{expr.name});
     return error(fmt::format("undeclared reference to \"{}\"", expr.name));
   }
 
@@ -138,7 +134,7 @@ class Evaluator {
   Result<Value> index(const Expr& expr) {
     TRY(const Value base, evaluate(expr.args[0]));
     TRY(const Value key, evaluate(expr.args[1]));
-    if (base.is_unknown() || key.is_unknown()) return merge_unknown({&base, &key});
+    if (base.is_unknown() || key.is_unknown()) return merge_unknown({base, key});
     if (const auto* items = base.items()) {
       const auto at = whole(key);
       if (!at) return error(fmt::format("a list has no index of type {}", type_name(key)));
@@ -163,22 +159,16 @@ class Evaluator {
       waits = waits || value->has_unknown();
       args.push_back(std::move(*value));
     }
-    if (waits) {
-      std::vector<const Value*> all;
-      for (const Value& arg : args) all.push_back(&arg);
-      return merge_unknown(all);
-    }
+    if (waits) return merge_unknown(args);
     for (const Value& arg : args) {
-      if (!pay(weight(arg))) return too_costly();
+      if (!pay(arg.weight())) return too_costly();
     }
     const std::span<const Overload> overloads = overloads_of(expr.name);
     const auto overload = std::ranges::find_if(overloads, [&](const Overload& each) {
       return each.takes(args.size(), expr.is_member) && each.accepts(args);
     });
     if (overload == overloads.end()) return no_overload(expr, args);
-    Result<Value> result = overload->run(args);
-    if (result && !pay(weight(*result))) return too_costly();
-    return result;
+    return paid(overload->run(args));
   }
 
   static std::unexpected<Error> no_overload(const Expr& expr, const std::vector<Value>& args) {
@@ -268,11 +258,7 @@ class Evaluator {
         kept.push_back(item);
       }
     }
-    if (!waiting.empty()) {
-      std::vector<const Value*> all;
-      for (const Value& value : waiting) all.push_back(&value);
-      return merge_unknown(all);
-    }
+    if (!waiting.empty()) return merge_unknown(waiting);
     if (expr.name == "exists_one") return Value(kept.size() == 1);
     return Value::list(std::move(kept));
   }

@@ -83,8 +83,6 @@ class Expression {
   Result<Value> evaluate(const Bindings& bindings, const Limits& limits = {}) const;
   std::vector<Reference> references() const;
 
-  const Expr& root() const { return *root_; }
-
  private:
   explicit Expression(Expr root) : root_(std::make_shared<const Expr>(std::move(root))) {}
   std::shared_ptr<const Expr> root_;

@@ -214,6 +214,8 @@ TEST(Evaluation, ListHelpers) {
               {"[3, 1, 2].sort()", "[1,2,3]"},
               {"[1, 'a'].sort()", "error: these values have no order"},
               {"[1, 2, 1].distinct()", "[1,2]"},
+              {"int('+5')", "5"},
+              {"int('+-5')", "error: \"+-5\" is not of type int"},
               {"[[1], [2, 3]].flatten()", "[1,2,3]"},
               {"[1, 2, 3].slice(1, 3)", "[2,3]"},
               {"[1, 2].slice(1, 3)", "error: cannot slice(1, 3) a list of 2"},
@@ -258,6 +260,25 @@ TEST(Evaluation, CostDepthAndSizeAreBounded) {
   std::string doubling = "'xxxxxxxxxxxxxxxx'";
   for (int i = 0; i < 40; ++i) doubling = "[" + doubling + "].map(s, s + s)[0]";
   EXPECT_THAT(result_of(doubling), HasSubstr("error: "));
+}
+
+// Copies share memory, so such a value is made in no time; printing or comparing it would take for ever.
+TEST(Evaluation, AValueThatHoldsItselfTwiceIsPaidForInFull) {
+  std::string list = "[1]", map = "{'a': 1}";
+  for (int i = 0; i < 40; ++i) {
+    list += ".map(x, [x, x])";
+    map = "[" + map + "].map(m, {'a': m, 'b': m})[0]";
+  }
+  for (const std::string& value : {list, map, "json(" + list + ")", list + " == " + list}) {
+    EXPECT_EQ(result_of(value), "error: the expression costs too much to evaluate") << value.substr(0, 40);
+  }
+}
+
+TEST(Evaluation, ManyDistinctValuesAreFoundInTime) {
+  EXPECT_EQ(result_of("lists.range(60000).distinct().size()"), "60000");
+  EXPECT_EQ(result_of("[[1], [1, 2], [1], {'a': 1}, 1, 1u, 'a', b'a', b'a'].distinct().size()"), "6");
+  EXPECT_EQ(result_of("lists.range(1000).map(x, [x]).distinct()"),
+            "error: distinct() of over 200 lists or maps");
 }
 
 // ---- Checker -------------------------------------------------------------------------------------

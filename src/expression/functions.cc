@@ -25,6 +25,7 @@ using Order = std::partial_ordering;
 
 constexpr size_t kLongestText = 1 << 20;
 constexpr size_t kLongestList = 100'000;
+constexpr size_t kMostCompared = 200;  // each with each
 
 std::unexpected<Error> error(Text message) {
   return fail(Code::kInvalid, std::move(message));
@@ -117,7 +118,8 @@ Result<Value> join_bytes(const ByteText& a, const ByteText& b) {
 template <class T>
 Result<Value> parse(const Text& text, const char* type) {
   T value{};
-  const std::string_view digits = std::string_view(text).substr(text.starts_with('+') ? 1 : 0);
+  const bool has_plus = text.starts_with('+') && !text.starts_with("+-");
+  const std::string_view digits = std::string_view(text).substr(has_plus ? 1 : 0);
   const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (failure == std::errc{} && end == digits.data() + digits.size()) return Value(value);
   return error(fmt::format("\"{}\" is not of type {}", text, type));
@@ -273,12 +275,19 @@ Result<Value> slice(const List& items, Int start, Int end) {
   return Value::list({items.begin() + start, items.begin() + end});
 }
 
-Value distinct(const List& items) {
+Result<Value> distinct(const List& items) {
   List kept;
+  std::set<Value, KeyOrder> keys;  // what is already kept of those that have an order
+  List others;
   for (const Value& item : items) {
-    if (std::ranges::none_of(kept, [&](const Value& other) { return equal(item, other); })) {
-      kept.push_back(item);
-    }
+    const bool is_key = compare(item, item) == Order::equivalent && !item.get_if<ByteText>();
+    const bool is_new =
+        is_key ? keys.insert(item).second
+               : std::ranges::none_of(others, [&](const Value& other) { return equal(item, other); });
+    if (!is_new) continue;
+    kept.push_back(item);
+    if (!is_key) others.push_back(item);
+    if (others.size() > kMostCompared) return fail(Code::kRefused, "distinct() of over 200 lists or maps");
   }
   return Value::list(std::move(kept));
 }
@@ -538,15 +547,9 @@ bool Overload::takes(size_t count, bool as_member) const {
 }
 
 bool Overload::accepts(std::span<const Value> arguments) const {
-  using Kind = Type::Kind;
-  // In the order of Value::Data.
-  static constexpr Kind kKinds[] = {Kind::kNull,   Kind::kBool,   Kind::kInt,   Kind::kUint,
-                                    Kind::kDouble, Kind::kString, Kind::kBytes, Kind::kList,
-                                    Kind::kMap,    Kind::kType,   Kind::kDyn,   Kind::kDyn};
-  static_assert(std::size(kKinds) == std::variant_size_v<Value::Data>);
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Type& wanted = parameter(i);
-    if (!wanted.is(Kind::kParameter) && !wanted.is(kKinds[arguments[i].data().index()])) return false;
+    if (!wanted.is(Type::Kind::kParameter) && !wanted.is(kind_of(arguments[i]))) return false;
   }
   return true;
 }
@@ -557,6 +560,22 @@ std::string Overload::to_string(std::string_view name) const {
   if (is_variadic) types.emplace_back("...");
   return fmt::format("{}{}({}) {}", is_member ? to_text(parameters[0]) + "." : "", name,
                      fmt::join(types, ", "), to_text(result));
+}
+
+bool is_type_name(std::string_view name) {
+  static const std::set<std::string_view> kNames{"bool",  "int",  "uint", "double",    "string",
+                                                 "bytes", "list", "map",  "null_type", "type"};
+  return kNames.contains(name);
+}
+
+Type::Kind kind_of(const Value& value) {
+  using Kind = Type::Kind;
+  // In the order of Value::Data.
+  static constexpr Kind kKinds[] = {Kind::kNull,   Kind::kBool,   Kind::kInt,   Kind::kUint,
+                                    Kind::kDouble, Kind::kString, Kind::kBytes, Kind::kList,
+                                    Kind::kMap,    Kind::kType,   Kind::kDyn,   Kind::kDyn};
+  static_assert(std::size(kKinds) == std::variant_size_v<Value::Data>);
+  return kKinds[value.data().index()];
 }
 
 std::span<const Overload> overloads_of(const std::string& name) {

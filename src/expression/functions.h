@@ -27,6 +27,9 @@ struct Overload {
   std::string to_string(std::string_view name) const;  // "string.contains(string) bool"
 };
 
+// "int", "list", "null_type": what a type's name stands for as an expression.
+bool is_type_name(std::string_view name);
+Type::Kind kind_of(const Value& value);
 // The overloads of a name; empty where there is none. Operators are "_+_", "!_", "@in".
 std::span<const Overload> overloads_of(const std::string& name);
 // All names of functions, for suggestions.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "expression/functions.h"
+
 namespace headrace::expression {
 namespace {
 
@@ -92,11 +94,8 @@ Type Template::check(const Scope& scope, document::Problems& problems) const {
     const auto* expression = std::get_if<Expression>(&part.content);
     if (!expression) {
       if (parts_.size() > 1) continue;
-      const Value& value = std::get<Value>(part.content);
-      if (value.get_if<bool>()) return Type::boolean();
-      if (value.get_if<std::int64_t>()) return Type::integer();
-      if (value.get_if<double>()) return Type::number();
-      return value.get_if<Null>() ? Type{.kind = Type::Kind::kNull} : Type::string();
+      const Type type{.kind = kind_of(std::get<Value>(part.content))};
+      return type.is(Type::Kind::kList) || type.is(Type::Kind::kMap) ? Type::string() : type;
     }
     std::vector<Problem> found;
     const Type type = expression->check(scope, found);
@@ -142,9 +141,7 @@ Result<Value> Template::evaluate(const Bindings& bindings) const {
     }
   }
   if (waiting.empty()) return Value(std::move(text));
-  std::vector<const Value*> all;
-  for (const Value& value : waiting) all.push_back(&value);
-  return merge_unknown(all);
+  return merge_unknown(waiting);
 }
 
 Result<std::string> Template::render(const Bindings& bindings) const {

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/locale/utf.hpp>
+#include <iterator>
 
 namespace headrace::expression {
 namespace {
 
 using Order = std::partial_ordering;
+using Utf8 = boost::locale::utf::utf_traits<char>;
+
+constexpr size_t kHeaviest = size_t{1} << 40;  // where weights stop growing: far beyond any limit
 
 Order compare_integers(const Value& a, const Value& b) {
   const auto negative = [](const Value& value) {
@@ -36,16 +41,25 @@ Order compare_numbers(const Value& a, const Value& b) {
 }  // namespace
 
 Value Value::list(std::vector<Value> items) {
-  const bool unknown = std::ranges::any_of(items, &Value::has_unknown);
+  ListValue list;
+  for (const Value& item : items) {
+    list.has_unknown = list.has_unknown || item.has_unknown();
+    list.weight = std::min(list.weight + item.weight(), kHeaviest);
+  }
+  list.items = std::move(items);
   Value value;
-  value.data_ = std::make_shared<const ListValue>(ListValue{std::move(items), unknown});
+  value.data_ = std::make_shared<const ListValue>(std::move(list));
   return value;
 }
 Value Value::map(std::map<Value, Value, KeyOrder> entries) {
-  const bool unknown =
-      std::ranges::any_of(entries, [](const auto& entry) { return entry.second.has_unknown(); });
+  MapValue map;
+  for (const auto& [key, member] : entries) {
+    map.has_unknown = map.has_unknown || member.has_unknown();
+    map.weight = std::min(map.weight + key.weight() + member.weight(), kHeaviest);
+  }
+  map.entries = std::move(entries);
   Value value;
-  value.data_ = std::make_shared<const MapValue>(MapValue{std::move(entries), unknown});
+  value.data_ = std::make_shared<const MapValue>(std::move(map));
   return value;
 }
 Value Value::object(std::map<std::string, Value> members) {
@@ -75,6 +89,14 @@ bool Value::has_unknown() const {
   return is_unknown();
 }
 
+size_t Value::weight() const {
+  if (const auto* list = get_if<std::shared_ptr<const ListValue>>()) return (*list)->weight;
+  if (const auto* map = get_if<std::shared_ptr<const MapValue>>()) return (*map)->weight;
+  if (const auto* text = get_if<std::string>()) return 1 + text->size() / 32;
+  if (const auto* bytes = get_if<ByteText>()) return 1 + bytes->bytes.size() / 32;
+  return 1;
+}
+
 void Value::collect_unknown(std::vector<std::string>& references) const {
   if (!has_unknown()) return;
   if (const auto* unknown = get_if<Unknown>()) {
@@ -88,9 +110,9 @@ void Value::collect_unknown(std::vector<std::string>& references) const {
   }
 }
 
-Value merge_unknown(const std::vector<const Value*>& values) {
+Value merge_unknown(const std::vector<Value>& values) {
   Unknown merged;
-  for (const Value* value : values) value->collect_unknown(merged.references);
+  for (const Value& value : values) value.collect_unknown(merged.references);
   std::ranges::sort(merged.references);
   const auto [first, last] = std::ranges::unique(merged.references);
   merged.references.erase(first, last);
@@ -196,41 +218,15 @@ document::Node to_node(const Value& value) {
 std::optional<std::vector<char32_t>> code_points(std::string_view text) {
   std::vector<char32_t> points;
   points.reserve(text.size());
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const size_t length = first < 0x80         ? 1
-                          : (first >> 5) == 6  ? 2
-                          : (first >> 4) == 14 ? 3
-                          : (first >> 3) == 30 ? 4
-                                               : 0;
-    if (length == 0 || i + length > text.size()) return std::nullopt;
-    char32_t point = length == 1 ? first : first & (0x7fu >> length);
-    for (size_t j = 1; j < length; ++j) {
-      const auto next = static_cast<unsigned char>(text[i + j]);
-      if ((next >> 6) != 2) return std::nullopt;
-      point = (point << 6) | (next & 0x3fu);
-    }
-    static constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (point < kLeast[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
-      return std::nullopt;
-    points.push_back(point);
-    i += length;
+  for (auto at = text.begin(); at != text.end();) {
+    points.push_back(Utf8::decode(at, text.end()));
+    if (!boost::locale::utf::is_valid_codepoint(points.back())) return std::nullopt;
   }
   return points;
 }
 
 void append_utf8(std::string& out, char32_t point) {
-  if (point < 0x80) {
-    out += static_cast<char>(point);
-  } else if (point < 0x800) {
-    out += {static_cast<char>(0xc0 | (point >> 6)), static_cast<char>(0x80 | (point & 0x3f))};
-  } else if (point < 0x10000) {
-    out += {static_cast<char>(0xe0 | (point >> 12)), static_cast<char>(0x80 | ((point >> 6) & 0x3f)),
-            static_cast<char>(0x80 | (point & 0x3f))};
-  } else {
-    out += {static_cast<char>(0xf0 | (point >> 18)), static_cast<char>(0x80 | ((point >> 12) & 0x3f)),
-            static_cast<char>(0x80 | ((point >> 6) & 0x3f)), static_cast<char>(0x80 | (point & 0x3f))};
-  }
+  Utf8::encode(point, std::back_inserter(out));
 }
 
 }  // namespace headrace::expression

@@ -78,6 +78,9 @@ class Value {
   bool is_unknown() const { return get_if<Unknown>() != nullptr; }
   // True where it, or anything in it, is Unknown.
   bool has_unknown() const;
+  // What it costs to walk all of it: inner values count wherever they stand, though copies share their
+  // memory.
+  size_t weight() const;
   // Adds the references of all Unknowns in it.
   void collect_unknown(std::vector<std::string>& references) const;
 
@@ -88,14 +91,16 @@ class Value {
 struct ListValue {
   std::vector<Value> items;
   bool has_unknown = false;
+  size_t weight = 1;
 };
 struct MapValue {
   std::map<Value, Value, KeyOrder> entries;
   bool has_unknown = false;
+  size_t weight = 1;
 };
 
 // One Unknown that waits for all that the given values wait for.
-Value merge_unknown(const std::vector<const Value*>& values);
+Value merge_unknown(const std::vector<Value>& values);
 
 // CEL's equality: numbers by value across types, containers deeply, otherwise different types are unequal.
 bool equal(const Value& a, const Value& b);
