@@ -18,7 +18,7 @@ if(CEL_SPEC)
     COMMAND protobuf::protoc --proto_path=${CEL_SPEC}/proto --include_imports --descriptor_set_out=${cel_out}/messages
             ${cel_messages}/proto2/test_all_types_extensions.proto ${cel_messages}/proto3/test_all_types.proto)
   set_source_files_properties(${cel_sources} PROPERTIES COMPILE_OPTIONS "-w")
-  add_executable(cel_conformance EXCLUDE_FROM_ALL ${folder}/conformance_main.cc ${cel_sources})
+  add_executable(cel_conformance EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/cel_conformance.cc ${cel_sources})
   target_include_directories(cel_conformance SYSTEM PRIVATE ${cel_out})
   target_compile_definitions(cel_conformance PRIVATE CEL_MESSAGES="${cel_out}/messages" CEL_SPEC="${CEL_SPEC}")
   target_link_libraries(cel_conformance PRIVATE hr_expression protobuf::libprotobuf)

@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "store/faulty_disk.h"
+#include "store/fake_disk.h"
 
 namespace headrace {
 namespace {
@@ -21,7 +21,7 @@ namespace {
 using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Fault = FaultyDisk::Fault;
+using Fault = FakeDisk::Fault;
 
 class SqliteStoreTest : public testing::Test {
  protected:
@@ -188,7 +188,7 @@ Result<std::vector<Entry>> all_of(const Store& store) {
 }
 
 TEST_F(SqliteStoreTest, NoDamagedByteIsServedAsARecord) {
-  FaultyDisk disk;
+  FakeDisk disk;
   std::vector<Entry> before;
   {
     const auto store = SqliteStore::open(folder_, {.vfs = disk.vfs()}).value();
@@ -222,7 +222,7 @@ TEST_F(SqliteStoreTest, NoDamagedByteIsServedAsARecord) {
 }
 
 TEST_F(SqliteStoreTest, AFullDiskIsUnavailableAndTheSameGroupSucceedsOnceThereIsSpace) {
-  FaultyDisk disk;
+  FakeDisk disk;
   const auto store = SqliteStore::open(folder_, {.vfs = disk.vfs()}).value();
   ASSERT_TRUE(store->apply({{"t", "a", "1"}}));
   disk.fail_at(1, Fault::kFull);
@@ -286,7 +286,7 @@ class PowerLossTest : public SqliteStoreTest {
  protected:
   // Runs the history on a disk until it is done or the power is cut; each group is tried up to `tries` times.
   // Returns how many groups were acknowledged.
-  std::size_t run_on(FaultyDisk& disk, int tries) {
+  std::size_t run_on(FakeDisk& disk, int tries) {
     auto store = SqliteStore::open(folder_, options(disk));
     if (!store && tries > 1) store = SqliteStore::open(folder_, options(disk));
     if (!store) return 0;
@@ -306,12 +306,12 @@ class PowerLossTest : public SqliteStoreTest {
     }
     return acknowledged;
   }
-  static SqliteStore::Options options(const FaultyDisk& disk) {
+  static SqliteStore::Options options(const FakeDisk& disk) {
     return {.checkpoint_pages = 6, .vfs = disk.vfs()};
   }
 
   // All that was acknowledged is there, at most one group more, each whole; and the store goes on.
-  void expect_survival(FaultyDisk& disk, std::size_t acknowledged) {
+  void expect_survival(FakeDisk& disk, std::size_t acknowledged) {
     const auto store = SqliteStore::open(folder_, options(disk));
     ASSERT_TRUE(store) << store.error().to_string();
     const auto found = state_of(**store);
@@ -325,13 +325,13 @@ class PowerLossTest : public SqliteStoreTest {
 };
 
 TEST_F(PowerLossTest, AnAcknowledgedChangeSurvivesPowerLoss) {
-  FaultyDisk undisturbed;
+  FakeDisk undisturbed;
   ASSERT_EQ(run_on(undisturbed, 1), groups_.size());
   Random random(7);
   int points = 0;
   for (int operation = 1; operation <= undisturbed.operations(); ++operation, ++points) {
     SCOPED_TRACE(fmt::format("power cut at operation {}", operation));
-    FaultyDisk disk;
+    FakeDisk disk;
     disk.fail_at(operation, Fault::kPowerCut);
     const std::size_t acknowledged = run_on(disk, 1);
     for (int drawn = 0; drawn < 3; ++drawn) {
@@ -344,12 +344,12 @@ TEST_F(PowerLossTest, AnAcknowledgedChangeSurvivesPowerLoss) {
 }
 
 TEST_F(PowerLossTest, AGroupIsTriedAgainAfterAnErrorOfTheDiskAndThenSurvives) {
-  FaultyDisk undisturbed;
+  FakeDisk undisturbed;
   ASSERT_EQ(run_on(undisturbed, 1), groups_.size());
   Random random(8);
   for (int operation = 1; operation <= undisturbed.operations(); ++operation) {
     SCOPED_TRACE(fmt::format("error at operation {}", operation));
-    FaultyDisk disk;
+    FakeDisk disk;
     disk.fail_at(operation, Fault::kError);
     EXPECT_EQ(run_on(disk, 2), groups_.size());
     expect_survival(*disk.after_power_loss(random), groups_.size());
@@ -360,7 +360,7 @@ TEST_F(PowerLossTest, AGroupIsTriedAgainAfterAnErrorOfTheDiskAndThenSurvives) {
 TEST_F(PowerLossTest, PowerLossAfterAnEarlierErrorOfTheDiskLosesNothingEither) {
   Random random(9);
   for (int round = 0; round < 100; ++round) {
-    FaultyDisk disk;
+    FakeDisk disk;
     disk.fail_at(1 + static_cast<int>(random.below(150)), Fault::kError);
     // The error comes in one life of the server, the cut in its next.
     const std::size_t before = run_on(disk, 2);

@@ -13,7 +13,7 @@
 
 namespace headrace {
 
-class FaultyDisk {
+class FakeDisk {
  public:
   enum class Fault {
     kNone,
@@ -23,9 +23,9 @@ class FaultyDisk {
     kPowerCut,  // this operation and all after it fail: the program is dead
   };
 
-  FaultyDisk();
-  ~FaultyDisk();
-  FaultyDisk(const FaultyDisk&) = delete;
+  FakeDisk();
+  ~FakeDisk();
+  FakeDisk(const FakeDisk&) = delete;
 
   // For SqliteStore::Options; files of this disk are seen under this name only.
   const char* vfs() const { return name_.c_str(); }
@@ -34,13 +34,13 @@ class FaultyDisk {
   void make_space() { full_ = false; }
   int operations() const { return operations_; }
   // The disk as found after the power came back; which unsynced sectors reached it is drawn.
-  std::unique_ptr<FaultyDisk> after_power_loss(Random& random) const;
+  std::unique_ptr<FakeDisk> after_power_loss(Random& random) const;
   // The whole contents of a file, to damage it.
   std::string& contents(const std::string& file_name);
 
  private:
-  friend struct FaultyFile;
-  friend struct FaultyVfs;
+  friend struct FakeFile;
+  friend struct FakeVfs;
   struct Change {
     std::int64_t offset = 0;
     std::string bytes;              // written there, or
@@ -58,7 +58,7 @@ class FaultyDisk {
   bool fails(bool grows);
 
   std::string name_;
-  std::unique_ptr<struct FaultyVfs> layer_;
+  std::unique_ptr<struct FakeVfs> layer_;
   std::map<std::string, std::shared_ptr<File>> files_;  // by file name without its folder
   int operations_ = 0;
   int fail_at_ = -1;

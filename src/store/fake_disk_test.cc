@@ -1,4 +1,4 @@
-#include "store/faulty_disk.h"
+#include "store/fake_disk.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -13,25 +13,25 @@ namespace headrace {
 
 constexpr std::int64_t kSector = 512;
 
-struct FaultyFile : sqlite3_file {
-  FaultyDisk* disk;
-  std::shared_ptr<FaultyDisk::File> file;
+struct FakeFile : sqlite3_file {
+  FakeDisk* disk;
+  std::shared_ptr<FakeDisk::File> file;
 };
 
 // sqlite3_vfs with the methods that SQLite needs in exclusive locking mode: no shared memory.
-struct FaultyVfs : sqlite3_vfs {
-  static FaultyDisk& disk_of(sqlite3_vfs* vfs) { return *static_cast<FaultyDisk*>(vfs->pAppData); }
-  static FaultyFile& of(sqlite3_file* file) { return *static_cast<FaultyFile*>(file); }
+struct FakeVfs : sqlite3_vfs {
+  static FakeDisk& disk_of(sqlite3_vfs* vfs) { return *static_cast<FakeDisk*>(vfs->pAppData); }
+  static FakeFile& of(sqlite3_file* file) { return *static_cast<FakeFile*>(file); }
   static std::string short_name(const char* path) {
     const std::string whole = path ? path : "";
     return whole.substr(whole.rfind('/') + 1);
   }
 
   static int open(sqlite3_vfs* vfs, const char* path, sqlite3_file* raw, int flags, int* out_flags) {
-    FaultyDisk& disk = disk_of(vfs);
+    FakeDisk& disk = disk_of(vfs);
     raw->pMethods = nullptr;
     if (disk.dead_) return SQLITE_IOERR;
-    std::shared_ptr<FaultyDisk::File> file = std::make_shared<FaultyDisk::File>();
+    std::shared_ptr<FakeDisk::File> file = std::make_shared<FakeDisk::File>();
     if (path) {
       auto& known = disk.files_[short_name(path)];
       if (!known && !(flags & SQLITE_OPEN_CREATE))
@@ -39,7 +39,7 @@ struct FaultyVfs : sqlite3_vfs {
       if (!known) known = file;
       file = known;
     }
-    auto* opened = new (raw) FaultyFile;
+    auto* opened = new (raw) FakeFile;
     opened->disk = &disk;
     opened->file = std::move(file);
     opened->pMethods = &methods();
@@ -48,7 +48,7 @@ struct FaultyVfs : sqlite3_vfs {
   }
 
   static int remove(sqlite3_vfs* vfs, const char* path, int) {
-    FaultyDisk& disk = disk_of(vfs);
+    FakeDisk& disk = disk_of(vfs);
     if (disk.fails(false)) return SQLITE_IOERR_DELETE;
     return disk.files_.erase(short_name(path)) ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT;
   }
@@ -64,7 +64,7 @@ struct FaultyVfs : sqlite3_vfs {
     static const sqlite3_io_methods table = [] {
       sqlite3_io_methods m{};
       m.iVersion = 1;
-      m.xClose = [](sqlite3_file* raw) { return of(raw).~FaultyFile(), SQLITE_OK; };
+      m.xClose = [](sqlite3_file* raw) { return of(raw).~FakeFile(), SQLITE_OK; };
       m.xRead = [](sqlite3_file* raw, void* to, int count, sqlite3_int64 offset) {
         const std::string& seen = of(raw).file->seen;
         const auto have = std::clamp<std::int64_t>(static_cast<std::int64_t>(seen.size()) - offset, 0, count);
@@ -73,28 +73,28 @@ struct FaultyVfs : sqlite3_vfs {
         return have == count ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
       };
       m.xWrite = [](sqlite3_file* raw, const void* from, int count, sqlite3_int64 offset) {
-        FaultyDisk::File& file = *of(raw).file;
+        FakeDisk::File& file = *of(raw).file;
         const bool grows = offset + count > static_cast<std::int64_t>(file.seen.size());
         if (of(raw).disk->fails(grows)) return of(raw).disk->full_ ? SQLITE_FULL : SQLITE_IOERR_WRITE;
         file.pending.push_back(
             {offset, std::string(static_cast<const char*>(from), static_cast<std::size_t>(count))});
-        FaultyDisk::apply(file.pending.back(), file.seen);
+        FakeDisk::apply(file.pending.back(), file.seen);
         return SQLITE_OK;
       };
       m.xTruncate = [](sqlite3_file* raw, sqlite3_int64 size) {
         if (of(raw).disk->fails(false)) return SQLITE_IOERR_TRUNCATE;
         of(raw).file->pending.push_back({.truncate_to = size});
-        FaultyDisk::apply(of(raw).file->pending.back(), of(raw).file->seen);
+        FakeDisk::apply(of(raw).file->pending.back(), of(raw).file->seen);
         return SQLITE_OK;
       };
       m.xSync = [](sqlite3_file* raw, int) {
-        FaultyDisk::File& file = *of(raw).file;
+        FakeDisk::File& file = *of(raw).file;
         const bool failed = of(raw).disk->fails(false);
         if (failed && of(raw).disk->dead_) return SQLITE_IOERR_FSYNC;
         // After a failed fsync Linux takes the pages for written: they stay readable and a later sync keeps
         // nothing of them.
         if (!failed) {
-          for (const auto& change : file.pending) FaultyDisk::apply(change, file.durable);
+          for (const auto& change : file.pending) FakeDisk::apply(change, file.durable);
           file.exists_for_sure = true;
         }
         file.pending.clear();
@@ -116,22 +116,22 @@ struct FaultyVfs : sqlite3_vfs {
   }
 };
 
-FaultyDisk::FaultyDisk() : layer_(std::make_unique<FaultyVfs>()) {
+FakeDisk::FakeDisk() : layer_(std::make_unique<FakeVfs>()) {
   static std::atomic<int> count = 0;
   name_ = fmt::format("faulty-{}", ++count);
   sqlite3_initialize();
   const sqlite3_vfs* system = sqlite3_vfs_find(nullptr);
-  FaultyVfs& vfs = *layer_;
+  FakeVfs& vfs = *layer_;
   static_cast<sqlite3_vfs&>(vfs) = {};
   vfs.iVersion = 1;
-  vfs.szOsFile = sizeof(FaultyFile);
+  vfs.szOsFile = sizeof(FakeFile);
   vfs.mxPathname = 512;
   vfs.zName = name_.c_str();
   vfs.pAppData = this;
-  vfs.xOpen = FaultyVfs::open;
-  vfs.xDelete = FaultyVfs::remove;
-  vfs.xAccess = FaultyVfs::access;
-  vfs.xFullPathname = FaultyVfs::full_path;
+  vfs.xOpen = FakeVfs::open;
+  vfs.xDelete = FakeVfs::remove;
+  vfs.xAccess = FakeVfs::access;
+  vfs.xFullPathname = FakeVfs::full_path;
   vfs.xRandomness = system->xRandomness;
   vfs.xSleep = system->xSleep;
   vfs.xCurrentTime = system->xCurrentTime;
@@ -139,11 +139,11 @@ FaultyDisk::FaultyDisk() : layer_(std::make_unique<FaultyVfs>()) {
   CHECK(sqlite3_vfs_register(&vfs, 0) == SQLITE_OK);
 }
 
-FaultyDisk::~FaultyDisk() {
+FakeDisk::~FakeDisk() {
   sqlite3_vfs_unregister(layer_.get());
 }
 
-void FaultyDisk::apply(const Change& change, std::string& contents) {
+void FakeDisk::apply(const Change& change, std::string& contents) {
   if (change.truncate_to >= 0) {
     contents.resize(static_cast<std::size_t>(change.truncate_to));
     return;
@@ -153,12 +153,12 @@ void FaultyDisk::apply(const Change& change, std::string& contents) {
   contents.replace(offset, change.bytes.size(), change.bytes);
 }
 
-void FaultyDisk::fail_at(int operation, Fault fault) {
+void FakeDisk::fail_at(int operation, Fault fault) {
   fail_at_ = operations_ + operation;
   fault_ = fault;
 }
 
-bool FaultyDisk::fails(bool grows) {
+bool FakeDisk::fails(bool grows) {
   ++operations_;
   const bool now = operations_ == fail_at_;
   if (now && fault_ == Fault::kPowerCut) dead_ = true;
@@ -166,14 +166,14 @@ bool FaultyDisk::fails(bool grows) {
   return dead_ || (full_ && grows) || (now && fault_ == Fault::kError);
 }
 
-std::string& FaultyDisk::contents(const std::string& file_name) {
+std::string& FakeDisk::contents(const std::string& file_name) {
   auto& file = files_[file_name];
   CHECK(file != nullptr, "no such file on the faulty disk");
   return file->seen;
 }
 
-std::unique_ptr<FaultyDisk> FaultyDisk::after_power_loss(Random& random) const {
-  auto found = std::make_unique<FaultyDisk>();
+std::unique_ptr<FakeDisk> FakeDisk::after_power_loss(Random& random) const {
+  auto found = std::make_unique<FakeDisk>();
   for (const auto& [name, file] : files_) {
     // A file that was never synced may have no entry in its folder yet.
     if (!file->exists_for_sure && random.chance(0.5)) continue;
