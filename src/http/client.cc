@@ -40,17 +40,6 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace
 
-void Cancel::cancel() {
-  std::lock_guard lock(mutex_);
-  cancelled_ = true;
-  for (const auto& [call, stop] : stops_) stop();
-}
-
-bool Cancel::is_cancelled() const {
-  std::lock_guard lock(mutex_);
-  return cancelled_;
-}
-
 // One call: connects, sends, reads, on an event loop of its own that this thread runs to the end. Deadlines
 // and cancelling close the socket; the error that follows is then explained by why_.
 struct Client::Exchange {
@@ -58,23 +47,15 @@ struct Client::Exchange {
       : target_(target), call_(call), on_data_(on_data), socket_(io_), deadline_(io_) {}
 
   Result<Response> run() {
-    if (call_.cancel) {
-      std::lock_guard lock(call_.cancel->mutex_);
-      if (call_.cancel->cancelled_) return fail(Code::kUnavailable, "The call was cancelled.");
-      call_.cancel->stops_[this] = [this] {
-        asio::post(io_, [this] { give_up(Code::kUnavailable, "The call was cancelled."); });
-      };
-    }
+    const std::stop_callback cancel(call_.stop, [this] {
+      asio::post(io_, [this] { give_up(Code::kUnavailable, "The call was cancelled."); });
+    });
     Result<Response> result = fail(Code::kInternal, "The call did not run.");
     asio::co_spawn(io_, talk(), [&](std::exception_ptr thrown, Result<Response> value) {
       result = thrown ? fail(Code::kInternal, "The call threw.") : std::move(value);
       io_.stop();
     });
     io_.run();
-    if (call_.cancel) {
-      std::lock_guard lock(call_.cancel->mutex_);
-      call_.cancel->stops_.erase(this);
-    }
     if (!result) return fail(std::move(result).error().within("calling " + target_.authority));
     return result;
   }
@@ -90,7 +71,9 @@ struct Client::Exchange {
   void set_deadline(std::chrono::milliseconds after, const char* what) {
     deadline_.expires_after(after);
     deadline_.async_wait([this, after, what](error_code ec) {
-      if (!ec) give_up(Code::kTimeout, fmt::format("{} within {} ms.", what, after.count()));
+      // A wait that was over when the deadline moved must not count.
+      if (!ec && deadline_.expiry() <= std::chrono::steady_clock::now())
+        give_up(Code::kTimeout, fmt::format("{} within {} ms.", what, after.count()));
     });
   }
 
@@ -100,6 +83,7 @@ struct Client::Exchange {
   }
 
   awaitable<Result<Response>> talk() {
+    if (why_) co_return fail(*why_);  // cancelled before it began
     set_deadline(call_.timeout, "No answer");
     CO_TRY_STATUS(co_await connect());
     if (target_.kind != Target::Kind::kTls) co_return co_await exchange(socket_);
@@ -122,7 +106,7 @@ struct Client::Exchange {
       co_return Status();
     }
     auto [resolve_ec, found] = co_await resolver_.async_resolve(target_.host, target_.port, kToken);
-    if (resolve_ec) co_return broken("find the host", resolve_ec);
+    if (resolve_ec || why_) co_return broken("find the host", resolve_ec);
     error_code last = asio::error::host_not_found;
     for (const auto& entry : found) {
       error_code ignored;
@@ -168,8 +152,8 @@ struct Client::Exchange {
     if (streamed && call_.on_open) call_.on_open(response);
     std::string piece(16 << 10, '\0');
     while (!parser.is_done()) {
-      if (streamed) {
-        deadline_.cancel();
+      if (streamed && !call_.whole) {
+        deadline_.expires_at(std::chrono::steady_clock::time_point::max());
         if (call_.idle_timeout.count() > 0)
           set_deadline(call_.idle_timeout, "The stream was silent: nothing came");
       }

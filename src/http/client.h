@@ -3,9 +3,7 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -15,31 +13,18 @@
 
 namespace headrace::http {
 
-// Ends the running calls it was given to, from another thread: they return kUnavailable "cancelled". Once
-// cancelled it stays so.
-class Cancel {
- public:
-  void cancel();
-  bool is_cancelled() const;
-
- private:
-  friend class Client;
-  mutable std::mutex mutex_;
-  bool cancelled_ = false;
-  std::map<const void*, std::function<void()>> stops_;  // of each running call
-};
-
 struct Call {
   std::string method = "GET";
   std::string target = "/";
   Headers headers;
   std::string body;
-  // Of the whole call for request(); for streams until the headers of the answer.
+  // Of the whole call for request(); for streams until the headers of the answer, unless `whole`.
   std::chrono::milliseconds timeout{30'000};
+  bool whole = false;  // streams: the timeout is of the whole call
   // Streams: the longest silence before the call ends with kTimeout; zero: none.
   std::chrono::milliseconds idle_timeout{0};
   std::size_t max_body_bytes = 64 << 20;  // of an answer that is not streamed
-  Cancel* cancel = nullptr;
+  std::stop_token stop = {};              // stopped, the call ends with kUnavailable "cancelled"
   // Streams: called once when a 2xx answer's headers are there, before any data.
   std::function<void(const Response&)> on_open = nullptr;
 };

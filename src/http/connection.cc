@@ -86,7 +86,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   void stop() override {
     asio::post(stream_.get_executor(), [self = shared_from_this()] {
       self->stopping_ = true;
-      if (self->answer_) self->answer_->give(Response::error(503, "The server is stopping."), nullptr);
+      if (self->answer_) self->answer_->respond(Response::error(503, "The server is stopping."));
       if (!self->answer_ && (!self->writing_ || self->streaming_)) {
         self->stream_.close();
         return;
@@ -125,7 +125,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     const bool is_head = parser.get().method() == bhttp::verb::head;
     const bool chunked = parser.get().version() >= 11;
     answer_ = std::make_shared<Answer>(setting_.server, stream_.get_executor());
-    dispatch(parser.release(), Responder(std::make_shared<Answer::Handle>(answer_)));
+    dispatch(parser.release(), answer_->responder());
     co_await answer_->wake.wait(kForever);
     const auto answer = std::exchange(answer_, nullptr);
     if (answer->streaming) {
@@ -252,9 +252,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       const std::string size = chunked ? fmt::format("{:x}\r\n", text.size()) : "";
       alive = co_await write_all(
           {asio::buffer(size), asio::buffer(text), asio::buffer(chunked ? "\r\n" : "", chunked ? 2 : 0)});
-      if (alive) streaming->written();
     }
-    // A dropped consumer must not take the cut for a whole body.
     if (alive && chunked && !streaming->is_dropped()) co_await write_all({asio::buffer("0\r\n\r\n", 5)});
     streaming->consumer_gone();
     streaming_ = nullptr;

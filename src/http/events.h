@@ -20,8 +20,6 @@ std::string format_event(std::string_view event, std::string_view data, std::str
 class LineReader {
  public:
   bool feed(std::string_view piece, const std::function<bool(std::string_view)>& on_line);
-  // What came after the last newline.
-  const std::string& rest() const { return rest_; }
 
  private:
   std::string rest_;

@@ -55,13 +55,20 @@ class Wake {
   bool notified_ = false;
 };
 
+// A handle for any thread; the end of the last one runs `at_end`.
+template <class Interface, class State>
+std::shared_ptr<Interface> handle_of(std::shared_ptr<State> state, void (*at_end)(State&)) {
+  Interface* const face = state.get();
+  return {face, [state = std::move(state), at_end](Interface*) { at_end(*state); }};
+}
+
 // The queue of one open stream, between its producers and its connection.
-class Streaming : public std::enable_shared_from_this<Streaming> {
+class Streaming final : public BodyStream::Sink, public std::enable_shared_from_this<Streaming> {
  public:
   Streaming(std::shared_ptr<void> server, const asio::any_io_executor& executor, StreamOptions options)
       : server_(std::move(server)), executor_(executor), options_(std::move(options)), wake_(executor) {}
 
-  bool write(std::string text) {
+  bool write(std::string text) override {
     bool fits = true;
     {
       std::lock_guard lock(mutex_);
@@ -77,29 +84,24 @@ class Streaming : public std::enable_shared_from_this<Streaming> {
     return fits;
   }
   // No more writes; what is queued is still sent.
-  void end() {
+  void close() override {
     {
       std::lock_guard lock(mutex_);
       if (std::exchange(closed_, true)) return;
       // Never in the caller's thread: it may hold a lock that the callback wants.
       if (on_closed_) asio::post(executor_, std::exchange(on_closed_, nullptr));
-      on_drained_ = nullptr;
     }
     wake_.notify(shared_from_this());
   }
-  bool is_closed() {
+  bool is_closed() const override {
     std::lock_guard lock(mutex_);
     return closed_ || dropped_;
   }
-  bool is_dropped() {
-    std::lock_guard lock(mutex_);
-    return dropped_;
-  }
-  size_t queued_bytes() {
+  size_t queued_bytes() const override {
     std::lock_guard lock(mutex_);
     return pending_.size();
   }
-  void on_closed(std::function<void()> callback) {
+  void on_closed(std::function<void()> callback) override {
     {
       std::lock_guard lock(mutex_);
       if (!closed_) {
@@ -108,10 +110,6 @@ class Streaming : public std::enable_shared_from_this<Streaming> {
       }
     }
     callback();
-  }
-  void on_drained(std::function<void()> callback) {
-    std::lock_guard lock(mutex_);
-    if (!closed_) on_drained_ = std::move(callback);
   }
 
   // What to write next: queued text, a heartbeat, or "" when the stream has ended.
@@ -128,40 +126,21 @@ class Streaming : public std::enable_shared_from_this<Streaming> {
         co_return options_.heartbeat;
     }
   }
-  void written() {
-    std::function<void()> callback;
-    {
-      std::lock_guard lock(mutex_);
-      if (pending_.empty()) callback = on_drained_;
-    }
-    if (callback) callback();
-  }
   void consumer_gone() {
     {
       std::lock_guard lock(mutex_);
       gone_ = true;
     }
-    end();
+    close();
+  }
+  // A slow consumer was dropped: it must not take the cut for a whole body.
+  bool is_dropped() const {
+    std::lock_guard lock(mutex_);
+    return dropped_;
   }
   // On the connection's strand: how to end a write that the slow consumer blocks.
   void set_cut_off(std::function<void()> cut) { cut_ = std::move(cut); }
   const StreamOptions& options() const { return options_; }
-
-  // What producers hold: the last handle's end closes the stream.
-  class Handle final : public BodyStream::Sink {
-   public:
-    explicit Handle(std::shared_ptr<Streaming> state) : state_(std::move(state)) {}
-    ~Handle() override { state_->end(); }
-    bool write(std::string text) override { return state_->write(std::move(text)); }
-    void close() override { state_->end(); }
-    bool is_closed() const override { return state_->is_closed(); }
-    size_t queued_bytes() const override { return state_->queued_bytes(); }
-    void on_closed(std::function<void()> callback) override { state_->on_closed(std::move(callback)); }
-    void on_drained(std::function<void()> callback) override { state_->on_drained(std::move(callback)); }
-
-   private:
-    std::shared_ptr<Streaming> state_;
-  };
 
  private:
   void cut_off() {
@@ -174,17 +153,16 @@ class Streaming : public std::enable_shared_from_this<Streaming> {
   StreamOptions options_;
   Wake wake_;
   std::function<void()> cut_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::string pending_;
   bool closed_ = false;   // no more writes
   bool dropped_ = false;  // too slow: nothing more is sent
   bool gone_ = false;
   std::function<void()> on_closed_;
-  std::function<void()> on_drained_;
 };
 
 // The answer to one request, filled once by a Responder and awaited by the connection.
-struct Answer : std::enable_shared_from_this<Answer> {
+struct Answer final : Responder::Exchange, std::enable_shared_from_this<Answer> {
   Answer(std::shared_ptr<void> owner, const asio::any_io_executor& strand)
       : server(std::move(owner)), executor(strand), wake(strand) {}
 
@@ -198,21 +176,17 @@ struct Answer : std::enable_shared_from_this<Answer> {
     wake.notify(shared_from_this());
     return true;
   }
-
-  class Handle final : public Responder::Exchange {
-   public:
-    explicit Handle(std::shared_ptr<Answer> answer) : answer_(std::move(answer)) {}
-    ~Handle() override { answer_->give(Response::error(500, "The request was not answered."), nullptr); }
-    bool respond(Response whole) override { return answer_->give(std::move(whole), nullptr); }
-    std::shared_ptr<BodyStream::Sink> stream(StreamOptions opening) override {
-      auto state = std::make_shared<Streaming>(answer_->server, answer_->executor, std::move(opening));
-      auto handle = std::make_shared<Streaming::Handle>(state);
-      return answer_->give(std::nullopt, std::move(state)) ? handle : nullptr;
-    }
-
-   private:
-    std::shared_ptr<Answer> answer_;
-  };
+  bool respond(Response whole) override { return give(std::move(whole), nullptr); }
+  std::shared_ptr<BodyStream::Sink> stream(StreamOptions opening) override {
+    auto state = std::make_shared<Streaming>(server, executor, std::move(opening));
+    auto handle = handle_of<BodyStream::Sink>(state, +[](Streaming& stream) { stream.close(); });
+    return give(std::nullopt, std::move(state)) ? handle : nullptr;
+  }
+  Responder responder() {
+    return Responder(handle_of<Responder::Exchange>(
+        shared_from_this(),
+        +[](Answer& answer) { answer.respond(Response::error(500, "The request was not answered.")); }));
+  }
 
   std::shared_ptr<void> server;  // outlives wake
   asio::any_io_executor executor;

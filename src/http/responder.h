@@ -25,7 +25,6 @@ class BodyStream {
     virtual bool is_closed() const = 0;
     virtual std::size_t queued_bytes() const = 0;
     virtual void on_closed(std::function<void()> callback) = 0;
-    virtual void on_drained(std::function<void()> callback) = 0;
   };
 
   BodyStream() = default;
@@ -46,10 +45,6 @@ class BodyStream {
   void on_closed(std::function<void()> callback) {
     if (sink_) sink_->on_closed(std::move(callback));
   }
-  // Called from an I/O thread each time the queue becomes empty: how a fast producer (a log) paces itself.
-  void on_drained(std::function<void()> callback) {
-    if (sink_) sink_->on_drained(std::move(callback));
-  }
 
  private:
   std::shared_ptr<Sink> sink_;
@@ -62,7 +57,6 @@ class EventStream : public BodyStream {
   explicit EventStream(BodyStream stream) : BodyStream(std::move(stream)) {}
   // One event; empty event or id fields are left out; data may hold newlines.
   bool send(std::string_view event, std::string_view data, std::string_view id = {});
-  bool raw(std::string text) { return write(std::move(text)); }
 };
 
 struct StreamOptions {

@@ -28,7 +28,6 @@ class Router {
   void get(std::string_view pattern, Handler handler) { add("GET", pattern, std::move(handler)); }
   void post(std::string_view pattern, Handler handler) { add("POST", pattern, std::move(handler)); }
   void put(std::string_view pattern, Handler handler) { add("PUT", pattern, std::move(handler)); }
-  void patch(std::string_view pattern, Handler handler) { add("PATCH", pattern, std::move(handler)); }
   void del(std::string_view pattern, Handler handler) { add("DELETE", pattern, std::move(handler)); }
   // Instead of the JSON 404 (a portal's files, another error form).
   void otherwise(Handler handler) { otherwise_ = std::move(handler); }

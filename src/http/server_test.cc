@@ -358,34 +358,6 @@ TEST_F(StreamTest, ASlowConsumerIsDroppedAtTheBoundOfItsQueue) {
   EXPECT_FALSE(slow.read().ends_with("0\r\n\r\n"));  // the cut does not look like a whole body
 }
 
-TEST_F(StreamTest, AProducerCanPaceItselfByTheDrainedCallback) {
-  std::promise<BodyStream> taken;
-  router_.get("/log", [&](const Request&, const Responder& responder) {
-    taken.set_value(responder.stream({.max_queued_bytes = 10'000}));
-  });
-  serve();
-  auto got = std::async([&] {
-    size_t bytes = 0;
-    EXPECT_TRUE(client().stream({.target = "/log"}, [&](std::string_view piece) {
-      bytes += piece.size();
-      return true;
-    }));
-    return bytes;
-  });
-  BodyStream stream = taken.get_future().get();
-  std::atomic<int> left = 1000;
-  std::promise<void> done;
-  stream.on_drained([&] {
-    if (left == 0) return;
-    EXPECT_TRUE(stream.write(std::string(9'000, 'l')));
-    if (--left == 0) done.set_value();
-  });
-  EXPECT_TRUE(stream.write("begin"));
-  done.get_future().get();
-  stream.close();
-  EXPECT_EQ(got.get(), 9'000'000U + 5);
-}
-
 TEST_F(StreamTest, AnHttp10ClientGetsAStreamWithoutChunks) {
   serve_events();
   RawClient old(port_);
@@ -429,15 +401,17 @@ TEST_F(StreamTest, TheClientStopsAStreamWhenItsCallbackHasEnough) {
 
 TEST_F(StreamTest, TheClientCanBeCancelledFromAnotherThread) {
   serve_events();
-  Cancel cancel;
+  std::stop_source stop;
   auto got = std::async([&] {
-    return client().stream({.target = "/events", .cancel = &cancel}, [](std::string_view) { return true; });
+    return client().stream({.target = "/events", .stop = stop.get_token()},
+                           [](std::string_view) { return true; });
   });
   EventStream stream = opened();
-  EXPECT_TRUE(client().request({.target = "/hello/a", .cancel = &cancel}));  // several calls may share it
-  cancel.cancel();
+  const Call shared{.target = "/hello/a", .stop = stop.get_token()};
+  EXPECT_TRUE(client().request(shared));  // several calls may share it
+  stop.request_stop();
   EXPECT_EQ(got.get().error().message, "The call was cancelled.");
-  EXPECT_FALSE(client().request({.target = "/hello/a", .cancel = &cancel}).has_value());
+  EXPECT_FALSE(client().request(shared).has_value());
 }
 
 TEST_F(StreamTest, TheClientEndsASilentStream) {
@@ -445,6 +419,20 @@ TEST_F(StreamTest, TheClientEndsASilentStream) {
   const auto got = client().stream({.target = "/events", .idle_timeout = milliseconds(50)},
                                    [](std::string_view) { return true; });
   EXPECT_EQ(got.error().code, Code::kTimeout);
+}
+
+TEST_F(StreamTest, ADeadlineForAWholeStreamEndsOneThatGoesOn) {
+  serve_events();
+  auto got = std::async([&] {
+    return client().stream({.target = "/events", .timeout = milliseconds(300), .whole = true},
+                           [](std::string_view) { return true; });
+  });
+  EventStream stream = opened();
+  while (!stream.is_closed()) {  // until the client has gone
+    if (stream.queued_bytes() == 0) stream.send("tick", "tock");
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(got.get().error().code, Code::kTimeout);
 }
 
 TEST_F(ServerTest, TheClientHasDeadlinesAndBounds) {

@@ -46,7 +46,7 @@ void Source::stop() {
     stopping_ = true;
   }
   changed_.notify_all();
-  cancel_.cancel();
+  stop_.request_stop();
   producer_.stop();
   if (stream_thread_.joinable()) stream_thread_.join();
   if (search_thread_.joinable()) search_thread_.join();
@@ -94,13 +94,13 @@ void Source::find_resume_point() {
 void Source::read_stream() {
   find_resume_point();
   while (wait(milliseconds(0))) {
-    const auto rules = x_.sync_rules(options_.movies, cancel_);
+    const auto rules = x_.sync_rules(options_.movies, stop_.get_token());
     std::optional<XError> error;
     if (rules) {
       for (const std::string& complaint : *rules) log::error("X refuses a rule: {}", complaint);
       open_since_ = {};
       const auto ended = x_.stream(
-          options_.backfill_minutes, options_.dead_after, cancel_, [this] { opened(); },
+          options_.backfill_minutes, options_.dead_after, stop_.get_token(), [this] { opened(); },
           [this](std::string_view line) { return take_line(line); });
       {
         std::lock_guard lock(mutex_);
@@ -229,8 +229,8 @@ void Source::search_gaps() {
 // Neither done nor a pause: at once again, unless stop() came meanwhile.
 Source::Step Source::read_page(Gap& gap, Backoff& backoff) {
   const Movie& movie = options_.movies[gap.movie];
-  const auto found = x_.search(
-      {.query = movie.query, .since_id = gap.since_id, .next_token = gap.next_token}, cancel_);
+  const auto found = x_.search({.query = movie.query, .since_id = gap.since_id, .next_token = gap.next_token},
+                               stop_.get_token());
   if (!found) {
     const XError& error = found.error();
     if (!wait(milliseconds(0))) return {};

@@ -102,7 +102,7 @@ class Source {
   std::chrono::steady_clock::time_point open_since_;
   std::chrono::milliseconds reach_back_{0};
 
-  http::Cancel cancel_;
+  std::stop_source stop_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

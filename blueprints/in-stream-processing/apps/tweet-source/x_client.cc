@@ -59,7 +59,7 @@ XResult<http::Headers> XClient::authorization() const {
 }
 
 XResult<http::Response> XClient::ask(std::string method, std::string target, std::string body,
-                                     http::Cancel& cancel) const {
+                                     const std::stop_token& stop) const {
   auto headers = authorization();
   if (!headers) return std::unexpected(std::move(headers).error());
   if (!body.empty()) headers->set("Content-Type", "application/json");
@@ -67,15 +67,15 @@ XResult<http::Response> XClient::ask(std::string method, std::string target, std
                                            .target = std::move(target),
                                            .headers = *std::move(headers),
                                            .body = std::move(body),
-                                           .cancel = &cancel});
+                                           .stop = stop});
   if (!answer) return std::unexpected(error_of(answer.error()));
   if (!answer->ok()) return std::unexpected(error_of(*answer));
   return *std::move(answer);
 }
 
 XResult<std::vector<std::string>> XClient::sync_rules(const std::vector<Movie>& movies,
-                                                      http::Cancel& cancel) const {
-  const auto listed = ask("GET", kRules, "", cancel);
+                                                      const std::stop_token& stop) const {
+  const auto listed = ask("GET", kRules, "", stop);
   if (!listed) return std::unexpected(listed.error());
   boost::system::error_code ec;
   const js::value present = js::parse(listed->body, ec);
@@ -98,14 +98,15 @@ XResult<std::vector<std::string>> XClient::sync_rules(const std::vector<Movie>& 
   // duplicate.
   if (!obsolete.empty()) {
     const auto deleted =
-        ask("POST", kRules, js::serialize(js::object{{"delete", js::object{{"ids", std::move(obsolete)}}}}), cancel);
+        ask("POST", kRules, js::serialize(js::object{{"delete", js::object{{"ids", std::move(obsolete)}}}}),
+            stop);
     if (!deleted) return std::unexpected(deleted.error());
   }
   std::vector<std::string> complaints;
   if (missing.empty()) return complaints;
   js::array add;
   for (const Movie& movie : missing) add.push_back({{"value", movie.query}, {"tag", movie.slug}});
-  const auto added = ask("POST", kRules, js::serialize(js::object{{"add", std::move(add)}}), cancel);
+  const auto added = ask("POST", kRules, js::serialize(js::object{{"add", std::move(add)}}), stop);
   if (!added) return std::unexpected(added.error());
   const js::value answer = js::parse(added->body, ec);
   const js::value* errors = !ec && answer.is_object() ? answer.get_object().if_contains("errors") : nullptr;
@@ -114,14 +115,14 @@ XResult<std::vector<std::string>> XClient::sync_rules(const std::vector<Movie>& 
   return complaints;
 }
 
-XResult<XClient::Found> XClient::search(const Search& search, http::Cancel& cancel) const {
+XResult<XClient::Found> XClient::search(const Search& search, const std::stop_token& stop) const {
   http::Query query;
   query.add("query", search.query);
   query.add("max_results", "100");
   if (search.since_id > 0) query.add("since_id", std::to_string(search.since_id));
   if (!search.next_token.empty()) query.add("next_token", search.next_token);
   auto answer =
-      ask("GET", fmt::format("/2/tweets/search/recent?{}&{}", query.to_string(), kFields), "", cancel);
+      ask("GET", fmt::format("/2/tweets/search/recent?{}&{}", query.to_string(), kFields), "", stop);
   if (!answer) return std::unexpected(std::move(answer).error());
   return Found{.body = std::move(answer->body),
                .remaining = static_cast<int>(number_in(answer->headers, "x-rate-limit-remaining", -1)),
@@ -129,7 +130,7 @@ XResult<XClient::Found> XClient::search(const Search& search, http::Cancel& canc
 }
 
 XResult<void> XClient::stream(int backfill_minutes, std::chrono::milliseconds dead_after,
-                              http::Cancel& cancel, const std::function<void()>& on_open,
+                              const std::stop_token& stop, const std::function<void()>& on_open,
                               const std::function<bool(std::string_view)>& on_line) const {
   auto headers = authorization();
   if (!headers) return std::unexpected(std::move(headers).error());
@@ -141,7 +142,7 @@ XResult<void> XClient::stream(int backfill_minutes, std::chrono::milliseconds de
       .headers = *std::move(headers),
       .timeout = dead_after,
       .idle_timeout = dead_after,
-      .cancel = &cancel,
+      .stop = stop,
       .on_open = [&](const http::Response&) {
         open = true;
         on_open();

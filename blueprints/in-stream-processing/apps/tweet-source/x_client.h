@@ -30,7 +30,8 @@ class XClient {
 
   // Makes the app's rules those of the movies: other rules are removed, missing ones added. Returns the
   // complaints about single rules (an invalid query), which do not hinder the others.
-  XResult<std::vector<std::string>> sync_rules(const std::vector<Movie>& movies, http::Cancel& cancel) const;
+  XResult<std::vector<std::string>> sync_rules(const std::vector<Movie>& movies,
+                                               const std::stop_token& stop) const;
 
   struct Search {
     std::string query;
@@ -42,12 +43,12 @@ class XClient {
     int remaining = -1;        // searches left in the window, -1: not told
     std::int64_t reset_s = 0;  // when the window ends
   };
-  XResult<Found> search(const Search& search, http::Cancel& cancel) const;
+  XResult<Found> search(const Search& search, const std::stop_token& stop) const;
 
   // Reads the filtered stream until on_line returns false or the stream ends (which is success). on_line is
   // given keep-alives as empty lines.
-  XResult<void> stream(int backfill_minutes, std::chrono::milliseconds dead_after, http::Cancel& cancel,
-                       const std::function<void()>& on_open,
+  XResult<void> stream(int backfill_minutes, std::chrono::milliseconds dead_after,
+                       const std::stop_token& stop, const std::function<void()>& on_open,
                        const std::function<bool(std::string_view)>& on_line) const;
 
  private:
@@ -55,7 +56,7 @@ class XClient {
       : client_(std::move(client)), token_file_(std::move(token_file)) {}
   XResult<http::Headers> authorization() const;
   XResult<http::Response> ask(std::string method, std::string target, std::string body,
-                              http::Cancel& cancel) const;
+                              const std::stop_token& stop) const;
 
   http::Client client_;
   std::string token_file_;

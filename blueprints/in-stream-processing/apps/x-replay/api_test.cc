@@ -131,16 +131,17 @@ TEST_F(ApiTest, TheStreamNeedsRulesAndAllowsOneConnection) {
   EXPECT_EQ(ask("GET", kStream).status, 409);
   EXPECT_NE(ask("GET", kStream).body.find("RuleConfigurationIssue"), std::string::npos);
   add_movie_rules();
-  http::Cancel cancel;
+  std::stop_source stop;
   auto first = std::async([&] {
-    return client().stream({.target = kStream, .headers = {{"Authorization", "Bearer t"}}, .cancel = &cancel},
-                           [](std::string_view) { return true; });
+    return client().stream(
+        {.target = kStream, .headers = {{"Authorization", "Bearer t"}}, .stop = stop.get_token()},
+        [](std::string_view) { return true; });
   });
   while (ask_json("GET", "/replay").at("streams") != 1) std::this_thread::yield();
   const Response second = ask("GET", kStream);
   EXPECT_EQ(second.status, 429);
   EXPECT_NE(second.body.find("TooManyConnections"), std::string::npos);
-  cancel.cancel();
+  stop.request_stop();
   EXPECT_FALSE(first.get());
   while (replay_->streams() != 0) std::this_thread::yield();
 }
