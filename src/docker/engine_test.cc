@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "docker/engine_client.h"
+#include "http/client.h"
 
 namespace headrace::docker {
 namespace {
@@ -102,21 +103,26 @@ class EngineTest : public testing::Test {
          {"sh", "sleep", "echo", "cat", "seq", "wget", "httpd", "id", "kill", "head", "touch"})
       files.push_back({fmt::format("bin/{}", name), "", 0777, "busybox"});
     image_ = fmt::format("headrace-engine-test:{}", ::getpid());
-    const auto id =
-        engine_->import_image(tar_of(files), image_, {"ENV PATH=/bin FROM_IMAGE=yes", "USER 7:8"});
-    ASSERT_TRUE(id) << id.error().to_string();
-    image_id_ = *id;
+    const auto made = docker().request(
+        "POST",
+        fmt::format("/images/create?fromSrc=-&repo=headrace-engine-test&tag={}&changes={}&changes=USER%207:8",
+                    ::getpid(), http::percent_encode("ENV PATH=/bin FROM_IMAGE=yes")),
+        {}, tar_of(files));
+    ASSERT_TRUE(made) << made.error().to_string();
+    ASSERT_EQ(made->status, 200) << made->body;
   }
   static void TearDownTestSuite() {
-    EXPECT_TRUE(engine_->remove_image(image_, true));
+    EXPECT_EQ(docker().request("DELETE", fmt::format("/images/{}?force=1", image_))->status, 200);
     delete engine_;
   }
   ~EngineTest() override {
     for (const auto& container : engine_->list({our_label()}, true).value())
-      EXPECT_TRUE(engine_->remove(container.id, {.force = true}));
-    for (const Volume& volume : engine_->list_volumes({our_label()}).value())
-      EXPECT_TRUE(engine_->remove_volume(volume.name));
+      EXPECT_TRUE(engine_->remove(container.id, true));
+    for (const std::string& volume : engine_->list_volumes({our_label()}).value())
+      EXPECT_TRUE(engine_->remove_volume(volume));
   }
+  // What the engine can do and Headrace does not need: making images.
+  static http::Client docker() { return http::Client::to("unix:" + EngineOptions().socket).value(); }
 
   static std::string our_label() { return fmt::format("headrace.engine-test={}", ::getpid()); }
   static Labels our_labels() { return {{"headrace.engine-test", std::to_string(::getpid())}}; }
@@ -148,45 +154,45 @@ class EngineTest : public testing::Test {
     }));
     return out;
   }
+  // Its exit code, once it has ended.
+  static int end_of(std::string_view container) {
+    EXPECT_TRUE(
+        eventually([&] { return engine_->inspect(container).value().state == ContainerState::kExited; }));
+    return engine_->inspect(container).value().exit_code;
+  }
   static std::string output_of(const ContainerSpec& spec) {
     const std::string id = run(spec);
-    EXPECT_TRUE(engine_->wait(id));
+    end_of(id);
     return log_of(id);
   }
 
   static inline Engine* engine_ = nullptr;
-  static inline std::string image_, image_id_;
+  static inline std::string image_;
 };
 
 TEST_F(EngineTest, TheEngineAndItsMachineDescribeThemselves) {
-  EXPECT_THAT(engine_->version().value().api, HasSubstr("1."));
+  EXPECT_FALSE(engine_->version().value().empty());
   const Machine machine = engine_->machine().value();
   EXPECT_GE(machine.cpus, 1);
   EXPECT_GT(machine.memory, Bytes::mib(256));
-  EXPECT_FALSE(machine.root_folder.empty());
 }
 
-TEST_F(EngineTest, AnImportedImageIsInspectedByNameAndId) {
+TEST_F(EngineTest, AnImageIsInspectedByNameAndId) {
   const Image image = engine_->inspect_image(image_).value();
-  EXPECT_EQ(image.id, image_id_);
+  EXPECT_THAT(image.id, testing::StartsWith("sha256:"));
   EXPECT_EQ(image.user, "7:8");
-  EXPECT_THAT(image.env, UnorderedElementsAre("PATH=/bin", "FROM_IMAGE=yes"));
-  EXPECT_THAT(image.tags, Contains(image_));
-  EXPECT_EQ(engine_->inspect_image(image_id_).value().id, image_id_);
-  EXPECT_EQ(engine_->inspect_image("no/such-image:1").error().code, Code::kNotFound);
-  EXPECT_FALSE(engine_->import_image("this is no tar", "headrace-bad:1", {}));
+  EXPECT_EQ(engine_->inspect_image(image.id).value().id, image.id);
+  const auto absent = engine_->inspect_image("no/such-image:1");
+  EXPECT_EQ(absent.error().code, Code::kNotFound);
+  EXPECT_THAT(absent.error().message, HasSubstr("No such image: no/such-image:1"));
 }
 
 TEST_F(EngineTest, AContainerRunsToItsEndAndTellsItsExitCode) {
   const std::string id = run(script("run", "echo out; echo err >&2; exit 3"));
-  EXPECT_EQ(engine_->wait(id).value(), 3);
+  EXPECT_EQ(end_of(id), 3);
   const Container container = engine_->inspect(id).value();
   EXPECT_EQ(container.state, ContainerState::kExited);
-  EXPECT_EQ(container.exit_code, 3);
   EXPECT_EQ(container.name, name_of("run"));
-  EXPECT_EQ(container.image, image_id_);
-  EXPECT_TRUE(container.started_at && container.finished_at &&
-              *container.started_at <= *container.finished_at);
   EXPECT_EQ(container.labels, our_labels());
   std::string out, err;
   ASSERT_TRUE(engine_->logs(id, {}, [&](Output output, std::string_view text) {
@@ -212,9 +218,9 @@ TEST_F(EngineTest, StartAndStopOfWhatIsThereAlreadyAreOk) {
   EXPECT_TRUE(engine_->stop(id, 0s));
   EXPECT_TRUE(engine_->stop(id, 0s));
   EXPECT_EQ(engine_->kill(id, "SIGTERM").error().code, Code::kConflict);
-  EXPECT_TRUE(engine_->remove(id, {}));
+  EXPECT_TRUE(engine_->remove(id, false));
   EXPECT_EQ(engine_->start(id).error().code, Code::kNotFound);
-  EXPECT_EQ(engine_->remove(id, {}).error().code, Code::kNotFound);
+  EXPECT_EQ(engine_->remove(id, false).error().code, Code::kNotFound);
 }
 
 TEST_F(EngineTest, StopGivesTheProcessItsGraceToEndWell) {
@@ -234,40 +240,31 @@ TEST_F(EngineTest, StopGivesTheProcessItsGraceToEndWell) {
 }
 
 TEST_F(EngineTest, TheSpecReachesTheProcess) {
-  ContainerSpec spec =
-      script("spec", R"(exec 2>&1; echo "$PATH $FROM_IMAGE $MINE"; id -u; cat /proc/self/limits | head -10;
+  ContainerSpec spec = script("spec", R"(exec 2>&1; echo "$PATH $FROM_IMAGE $MINE"; id -u;
       cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null;
-      cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null;
       echo in: $PWD; echo x > /denied; echo x > /scratch/f && echo wrote; cat /proc/self/status)");
   spec.env = {"MINE=a b=c"};
   spec.user = "1234:1234";
   spec.working_folder = "/tmp";
   spec.memory = Bytes::mib(64);
-  spec.pids = 77;
-  spec.cpus = 0.5;
   spec.cpu_shares = 512;
   spec.read_only_root = true;
   spec.drop_capabilities = {"ALL"};
-  spec.ulimits = {{"nofile", 1000, 2000}};
-  spec.mounts = {{Mount::Kind::kTmpfs, "", "/scratch", false, Bytes::mib(1)}};
+  spec.tmpfs = {{"/scratch", "mode=1777"}};
   const std::string out = output_of(spec);
   EXPECT_THAT(out, HasSubstr("/bin yes a b=c\n1234\n"));
-  EXPECT_THAT(out, testing::ContainsRegex("Max open files +1000 +2000"));
-  EXPECT_THAT(out, HasSubstr("67108864\n77\nin: /tmp\n"));
+  EXPECT_THAT(out, HasSubstr("67108864\nin: /tmp\n"));
   EXPECT_THAT(out, HasSubstr("Read-only file system"));
   EXPECT_THAT(out, HasSubstr("wrote\n"));
   EXPECT_THAT(out, HasSubstr("CapBnd:\t0000000000000000"));
   EXPECT_THAT(out, HasSubstr("NoNewPrivs:\t1"));
 }
 
-TEST_F(EngineTest, AnEntryPointIsTheImagesOrOnesOwnOrNone) {
+TEST_F(EngineTest, AnEntryPointMayBeOnesOwn) {
   ContainerSpec own = script("own-entry", "");
-  own.entrypoint = std::vector<std::string>{"echo", "entered"};
+  own.entrypoint = {"echo", "entered"};
   own.command = {"with", "words"};
   EXPECT_EQ(output_of(own), "entered with words\n");
-  ContainerSpec none = script("no-entry", "echo plain");
-  none.entrypoint = std::vector<std::string>{};
-  EXPECT_EQ(output_of(none), "plain\n");
 }
 
 TEST_F(EngineTest, MembersOnHostNetworkingReachEachOtherByTheirOwnLoopbackAddresses) {
@@ -278,27 +275,21 @@ TEST_F(EngineTest, MembersOnHostNetworkingReachEachOtherByTheirOwnLoopbackAddres
       fmt::format(
           "for i in $(seq 200); do wget -q -O - http://127.0.9.1:{}/f && exit 0; sleep 0.05; done; exit 1",
           port)));
-  EXPECT_EQ(engine_->wait(client).value(), 0);
+  EXPECT_EQ(end_of(client), 0);
   EXPECT_THAT(log_of(client), HasSubstr("hello\n"));
 }
 
 TEST_F(EngineTest, ABridgePortIsPublishedAndATakenOneIsRefusedByName) {
   const int port = free_port();
-  ContainerSpec spec = script("bridged", "echo from $HOSTNAME > /tmp/f; httpd -f -h /tmp -p 80");
+  ContainerSpec spec = script("bridged", "echo from the bridge > /tmp/f; httpd -f -h /tmp -p 80");
   spec.network = "bridge";
-  spec.host_name = "mill";
   spec.ports = {{.container_port = 80, .host_port = port, .host_ip = "127.0.0.1"}};
-  const std::string id = run(spec);
-  const Container container = engine_->inspect(id).value();
-  EXPECT_THAT(container.ports, ElementsAre(spec.ports[0]));
-  EXPECT_FALSE(container.address.empty());
-  EXPECT_THAT(engine_->list({our_label()}, false).value()[0].ports, ElementsAre(spec.ports[0]));
-  const std::string client = run(script(
-      "bridge-client",
-      fmt::format("for i in $(seq 200); do wget -q -O - http://{}/f && exit 0; sleep 0.05; done; exit 1",
-                  container.address)));
-  EXPECT_EQ(engine_->wait(client).value(), 0);
-  EXPECT_THAT(log_of(client), HasSubstr("from mill\n"));
+  run(spec);
+  const auto server = http::Client::to(fmt::format("http://127.0.0.1:{}", port)).value();
+  EXPECT_TRUE(eventually([&] {
+    const auto answer = server.request("GET", "/f");
+    return answer && answer->body == "from the bridge\n";
+  }));
 
   spec.name = name_of("bridged-2");
   const std::string second = engine_->create(spec).value();
@@ -350,9 +341,6 @@ TEST_F(EngineTest, LogsAreFollowedUntilTheContainerEnds) {
   EXPECT_EQ(log_of(id, {.tail = 0}), "");
   const std::string stamped = log_of(id, {.tail = 1, .timestamps = true});
   EXPECT_THAT(stamped, AllOf(testing::StartsWith("20"), HasSubstr("Z line 3\n")));
-  const auto now = std::chrono::time_point_cast<EngineTime::duration>(std::chrono::system_clock::now());
-  EXPECT_EQ(log_of(id, {.since = now + 1h}), "");
-  EXPECT_EQ(log_of(id, {.since = now - 1h}), "line 1\nline 2\nline 3\n");
 }
 
 TEST_F(EngineTest, FollowingEndsAtOnceWhenStoppedOrWhenTheSinkWantsNoMore) {
@@ -372,121 +360,64 @@ TEST_F(EngineTest, FollowingEndsAtOnceWhenStoppedOrWhenTheSinkWantsNoMore) {
   stop.request_stop();
   follower.join();
   EXPECT_TRUE(engine_->logs(id, {.follow = true}, [](Output, std::string_view) { return false; }));
-
-  std::jthread waiter(
-      [&](std::stop_token token) { EXPECT_EQ(engine_->wait(id, token).value(), std::nullopt); });
-  waiter.request_stop();
 }
 
 TEST_F(EngineTest, ACommandInsideGivesItsOutputAndExitCode) {
   const std::string id = run(script("exec", "sleep 1000"));
-  const auto result = engine_->exec(
-      id, {.command = {"sh", "-c", "echo out $X; echo err >&2; id -u; exit 4"}, .env = {"X=1"}, .user = "99"},
-      10s);
+  const auto result = engine_->exec(id, {"sh", "-c", "echo out; echo err >&2; exit 4"}, 10s);
   ASSERT_TRUE(result) << result.error().to_string();
   EXPECT_EQ(result->exit_code, 4);
-  EXPECT_EQ(result->out, "out 1\n99\n");
+  EXPECT_EQ(result->out, "out\n");
   EXPECT_EQ(result->err, "err\n");
-  EXPECT_FALSE(result->cut);
-  const auto absent = engine_->exec(id, {.command = {"no-such-program"}}, 10s).value();
+  const auto absent = engine_->exec(id, {"no-such-program"}, 10s).value();
   EXPECT_THAT(absent.exit_code, testing::AnyOf(126, 127));
 }
 
 TEST_F(EngineTest, OfMoreOutputThanTheBoundTheEndIsKept) {
   const std::string id = run(script("much", "sleep 1000"));
-  const auto result = engine_->exec(id, {.command = {"seq", "100000"}}, 30s, Bytes::kib(1)).value();
+  const auto result = engine_->exec(id, {"seq", "100000"}, 30s, Bytes::kib(1)).value();
   EXPECT_EQ(result.out.size(), 1024u);
   EXPECT_TRUE(result.out.ends_with("99999\n100000\n"));
-  EXPECT_TRUE(result.cut);
 }
 
 TEST_F(EngineTest, ACommandThatTakesTooLongIsATimeoutAndDoesNotLiveOn) {
   const std::string id = run(script("slow", "sleep 1000"));
-  const auto result = engine_->exec(id, {.command = {"sleep", "987"}}, 300ms);
+  const auto result = engine_->exec(id, {"sleep", "987"}, 300ms);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, Code::kTimeout);
   EXPECT_THAT(result.error().message, HasSubstr("300ms"));
   if (::getuid() == 0) {
     EXPECT_TRUE(eventually([&] {
-      return engine_->exec(id, {.command = {"sh", "-c", "cat /proc/[0-9]*/cmdline"}}, 10s)
-                 .value()
-                 .out.find("987") == std::string::npos;
+      return engine_->exec(id, {"sh", "-c", "cat /proc/[0-9]*/cmdline"}, 10s).value().out.find("987") ==
+             std::string::npos;
     }));
   }
 }
 
 TEST_F(EngineTest, NoCommandRunsInWhatDoesNotRun) {
   const std::string id = engine_->create(script("still", "true")).value();
-  EXPECT_EQ(engine_->exec(id, {.command = {"true"}}, 10s).error().code, Code::kConflict);
-  EXPECT_EQ(engine_->exec("no-such-container", {.command = {"true"}}, 10s).error().code, Code::kNotFound);
-}
-
-std::string rest_of(Attached& attached) {
-  std::string out;
-  while (auto chunk = attached.read().value()) out += chunk->bytes;
-  return out;
-}
-
-TEST_F(EngineTest, AnAttachedCommandIsSpokenWith) {
-  const std::string id = run(script("attached", "sleep 1000"));
-  const auto attached =
-      engine_->exec_attached(id, {.command = {"sh", "-c", "cat; echo done >&2; exit 6"}}).value();
-  ASSERT_TRUE(attached->write("hello\n"));
-  EXPECT_EQ(attached->read().value()->bytes, "hello\n");
-  ASSERT_TRUE(attached->close_input());
-  const auto last = attached->read().value();
-  EXPECT_EQ(last->output, Output::kStderr);
-  EXPECT_EQ(last->bytes, "done\n");
-  EXPECT_EQ(rest_of(*attached), "");
-  EXPECT_EQ(attached->exit_code().value(), 6);
-}
-
-TEST_F(EngineTest, ATerminalEchoesAndIsResizedAndReadingStopsWhenAsked) {
-  const std::string id = run(script("terminal", "sleep 1000"));
-  const auto attached = engine_->exec_attached(id, {.command = {"sh"}, .terminal = true}).value();
-  EXPECT_TRUE(attached->resize(120, 40));
-  ASSERT_TRUE(attached->write("echo $((6*7)); exit\n"));
-  EXPECT_THAT(rest_of(*attached), HasSubstr("\r\n42\r\n"));
-
-  const auto silent = engine_->exec_attached(id, {.command = {"cat"}}).value();
-  std::jthread reader([&](std::stop_token stop) { EXPECT_EQ(silent->read(stop).value(), std::nullopt); });
-  reader.request_stop();
-  reader.join();
-  EXPECT_EQ(silent->exit_code().error().code, Code::kConflict);
-}
-
-TEST_F(EngineTest, FilesGoInAndOutAsTar) {
-  const std::string id = engine_->create(script("files", "cat /tmp/in; echo out > /tmp/out")).value();
-  ASSERT_TRUE(engine_->put_archive(id, "/tmp", tar_of({{"in", "carried\n"}})));
-  ASSERT_TRUE(engine_->start(id));
-  ASSERT_TRUE(engine_->wait(id));
-  EXPECT_EQ(log_of(id), "carried\n");
-  EXPECT_THAT(engine_->get_archive(id, "/tmp/out", Bytes::mib(1)).value(), HasSubstr("out\n"));
-  EXPECT_EQ(engine_->get_archive(id, "/bin/busybox", Bytes::kib(1)).error().code, Code::kRefused);
-  EXPECT_EQ(engine_->get_archive(id, "/no/such", Bytes::mib(1)).error().code, Code::kNotFound);
-  EXPECT_EQ(engine_->put_archive(id, "/no/such", tar_of({{"in", "x"}})).error().code, Code::kNotFound);
+  EXPECT_EQ(engine_->exec(id, {"true"}, 10s).error().code, Code::kConflict);
+  EXPECT_EQ(engine_->exec("no-such-container", {"true"}, 10s).error().code, Code::kNotFound);
 }
 
 TEST_F(EngineTest, AVolumeOutlivesItsContainersAndIsHeldWhileUsed) {
   const std::string name = name_of("volume");
-  EXPECT_EQ(engine_->create_volume(name, our_labels()).value().labels, our_labels());
-  EXPECT_EQ(engine_->create_volume(name, our_labels()).value().name, name);
+  EXPECT_TRUE(engine_->create_volume(name, our_labels()));
+  EXPECT_TRUE(engine_->create_volume(name, our_labels())) << "it is there already";
   ContainerSpec writer = script("writer", "echo kept > /data/f");
   writer.user = "0";
   writer.mounts = {{Mount::Kind::kVolume, name, "/data"}};
   const std::string id = run(writer);
-  ASSERT_TRUE(engine_->wait(id));
-  EXPECT_THAT(engine_->inspect(id).value().mounts, ElementsAre(writer.mounts[0]));
+  end_of(id);
   EXPECT_EQ(engine_->remove_volume(name).error().code, Code::kConflict);
-  ASSERT_TRUE(engine_->remove(id, {}));
+  ASSERT_TRUE(engine_->remove(id, false));
   ContainerSpec reader = script("reader", "cat /data/f; echo x > /data/g");
   reader.mounts = {{Mount::Kind::kVolume, name, "/data", true}};
   EXPECT_THAT(output_of(reader), AllOf(HasSubstr("kept\n"), HasSubstr("Read-only")));
-  EXPECT_EQ(engine_->list_volumes({our_label()}).value().size(), 1u);
-  EXPECT_FALSE(engine_->inspect_volume(name).value().mount_point.empty());
-  ASSERT_TRUE(engine_->remove(name_of("reader"), {}));
+  EXPECT_THAT(engine_->list_volumes({our_label()}).value(), ElementsAre(name));
+  ASSERT_TRUE(engine_->remove(name_of("reader"), false));
   ASSERT_TRUE(engine_->remove_volume(name));
-  EXPECT_EQ(engine_->inspect_volume(name).error().code, Code::kNotFound);
+  EXPECT_THAT(engine_->list_volumes({our_label()}).value(), IsEmpty());
 }
 
 TEST_F(EngineTest, EventsTellALifeInOrderAlsoWhenAskedAfterwards) {
@@ -508,8 +439,8 @@ TEST_F(EngineTest, EventsTellALifeInOrderAlsoWhenAskedAfterwards) {
   });
   const std::string id = run(spec);
   first.wait();
-  ASSERT_TRUE(engine_->wait(id));
-  ASSERT_TRUE(engine_->remove(id, {}));
+  end_of(id);
+  ASSERT_TRUE(engine_->remove(id, false));
   last.wait();
   follower.request_stop();
   follower.join();
@@ -528,9 +459,6 @@ TEST_F(EngineTest, EventsTellALifeInOrderAlsoWhenAskedAfterwards) {
   };
   EXPECT_THAT(actions(live), ElementsAre("create", "start", "die", "destroy"));
   EXPECT_THAT(actions(replayed), ElementsAre("start", "die", "destroy"));
-  EXPECT_EQ(live[2].container, id);
-  EXPECT_EQ(live[2].name, name_of("life"));
-  EXPECT_EQ(live[2].exit_code, 9);
   EXPECT_EQ(live[2].labels, spec.labels);
   EXPECT_GE(live[0].time, begin);
   EXPECT_EQ(live[1].time, replayed[0].time);
@@ -542,16 +470,14 @@ TEST_F(EngineTest, UsageIsMeasuredWhileItRuns) {
   const std::string id = run(spec);
   EXPECT_TRUE(eventually([&] { return engine_->usage(id).value().cpu > 50ms; }));
   const Usage usage = engine_->usage(id).value();
-  EXPECT_EQ(usage.memory_limit, Bytes::mib(32));
   EXPECT_GT(usage.memory, Bytes{});
-  EXPECT_GE(usage.pids, 1);
 }
 
 TEST_F(EngineTest, AContainerThatOutgrowsItsMemoryIsSeenToHave) {
   ContainerSpec spec = script("greedy", "x=xxxxxxxx; while true; do x=$x$x; done");
   spec.memory = Bytes::mib(16);
   const std::string id = run(spec);
-  EXPECT_EQ(engine_->wait(id).value(), 137);
+  EXPECT_EQ(end_of(id), 137);
   EXPECT_TRUE(engine_->inspect(id).value().out_of_memory);
 }
 
@@ -560,8 +486,8 @@ TEST_F(EngineTest, SeveralThreadsUseOneEngine) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([t] {
       const std::string id = run(script(fmt::format("thread-{}", t), fmt::format("exit {}", t)));
-      EXPECT_EQ(engine_->wait(id).value(), t);
-      EXPECT_TRUE(engine_->remove(id, {}));
+      EXPECT_EQ(end_of(id), t);
+      EXPECT_TRUE(engine_->remove(id, false));
       EXPECT_EQ(engine_->inspect(id).error().code, Code::kNotFound);
     });
   }

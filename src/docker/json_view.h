@@ -40,21 +40,10 @@ class JsonView {
       for (const auto& item : value_->get_array()) out.emplace_back(&item);
     return out;
   }
-  std::vector<std::pair<std::string, JsonView>> members() const {
-    std::vector<std::pair<std::string, JsonView>> out;
-    if (value_ && value_->is_object())
-      for (const auto& member : value_->get_object())
-        out.emplace_back(std::string(member.key().data(), member.key().size()), JsonView(&member.value()));
-    return out;
-  }
-  std::vector<std::string> texts() const {
-    std::vector<std::string> out;
-    for (const JsonView& item : items()) out.push_back(item.text());
-    return out;
-  }
   Labels labels() const {
     Labels out;
-    for (const auto& [key, value] : members()) out[key] = value.text();
+    if (value_ && value_->is_object())
+      for (const auto& [key, value] : value_->get_object()) out[std::string(key)] = JsonView(&value).text();
     return out;
   }
 

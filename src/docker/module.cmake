@@ -1,2 +1,2 @@
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
-list(APPEND MODULE_LINKS hr_base Boost::json Threads::Threads)
+list(APPEND MODULE_LINKS hr_http hr_base Boost::json Threads::Threads)

@@ -17,18 +17,13 @@ std::unexpected<Error> missing(std::string_view what, std::string_view name) {
   return fail(Code::kNotFound, fmt::format("No such {}: {}", what, name));
 }
 
-std::unexpected<Error> not_simulated(std::string_view what) {
-  return fail(Code::kUnsupported, fmt::format("the simulated engine has no {}", what));
-}
-
 }  // namespace
 
 // ---- What a test does ----------------------------------------------------------------------------
 
-void SimEngine::add_image(Image image) {
+void SimEngine::add_image(const std::string& name, Image image) {
   const std::scoped_lock lock(mutex_);
-  for (const std::string& tag : image.tags) images_[tag] = image;
-  images_[image.id] = image;
+  images_[name] = images_[image.id] = std::move(image);
 }
 
 void SimEngine::end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines) {
@@ -63,10 +58,6 @@ int SimEngine::creations() const {
 
 // ---- The inside ----------------------------------------------------------------------------------
 
-Wall SimEngine::now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-}
-
 Status SimEngine::reachable() const {
   if (away_) return fail(Code::kUnavailable, "no Docker Engine answers", "start it");
   return {};
@@ -87,12 +78,9 @@ Result<SimEngine::Box*> SimEngine::find(std::string_view container) {
   return missing("container", container);
 }
 
-void SimEngine::happen(const Box& box, std::string action, std::optional<int> exit_code) {
+void SimEngine::happen(const Box& box, std::string action) {
   events_.push_back({.action = std::move(action),
-                     .container = box.container.id,
-                     .name = box.container.name,
                      .labels = box.container.labels,
-                     .exit_code = exit_code,
                      .time = std::chrono::system_clock::now()});
   if (events_.size() > kEventsKept) {
     events_.pop_front();
@@ -106,9 +94,7 @@ void SimEngine::finish(Box& box, int exit_code) {
   if (box.container.state != ContainerState::kRunning) return;
   box.container.state = ContainerState::kExited;
   box.container.exit_code = exit_code;
-  box.container.finished_at = now();
-  box.container.pid = 0;
-  happen(box, "die", exit_code);
+  happen(box, "die");
 }
 
 bool SimEngine::matches(const Labels& labels, const LabelFilters& filters) {
@@ -122,16 +108,16 @@ bool SimEngine::matches(const Labels& labels, const LabelFilters& filters) {
 
 // ---- Containers ----------------------------------------------------------------------------------
 
-Result<Version> SimEngine::version() {
+Result<std::string> SimEngine::version() {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
-  return Version{"simulated", "1.41"};
+  return "simulated";
 }
 
 Result<Machine> SimEngine::machine() {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
-  return Machine{.name = "simulated", .cpus = 8, .memory = Bytes::gib(16), .root_folder = "/"};
+  return Machine{.cpus = 8, .memory = Bytes::gib(16)};
 }
 
 Result<Image> SimEngine::inspect_image(std::string_view name) {
@@ -142,29 +128,16 @@ Result<Image> SimEngine::inspect_image(std::string_view name) {
   return found->second;
 }
 
-Status SimEngine::remove_image(std::string_view name, bool) {
-  const std::scoped_lock lock(mutex_);
-  TRY_STATUS(reachable());
-  if (images_.erase(std::string(name)) == 0) return missing("image", name);
-  return answered();
-}
-
 Result<std::string> SimEngine::create(const ContainerSpec& spec) {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
-  const auto image = images_.find(spec.image);
-  if (image == images_.end()) return missing("image", spec.image);
+  if (!images_.contains(spec.image)) return missing("image", spec.image);
   if (boxes_.contains(spec.name)) {
     return fail(Code::kConflict, fmt::format("The container name \"/{}\" is already in use", spec.name));
   }
   Box& box = boxes_[spec.name];
-  box.container = {.id = fmt::format("{:064x}", ++creations_),
-                   .name = spec.name,
-                   .image = image->second.id,
-                   .labels = spec.labels,
-                   .ports = spec.ports,
-                   .created_at = now(),
-                   .mounts = spec.mounts};
+  box.container = {.id = fmt::format("{:064x}", ++creations_), .name = spec.name, .labels = spec.labels};
+  box.mounts = spec.mounts;
   happen(box, "create");
   TRY_STATUS(answered());
   return box.container.id;
@@ -175,8 +148,6 @@ Status SimEngine::start(std::string_view container) {
   TRY(Box * box, find(container));
   if (box->container.state == ContainerState::kRunning) return {};
   box->container.state = ContainerState::kRunning;
-  box->container.started_at = now();
-  box->container.pid = 1000 + creations_;
   happen(*box, "start");
   return answered();
 }
@@ -198,21 +169,11 @@ Status SimEngine::kill(std::string_view container, std::string_view) {
   return answered();
 }
 
-Result<std::optional<int>> SimEngine::wait(std::string_view container, std::stop_token stop) {
-  Lock lock(mutex_);
-  while (true) {
-    TRY(const Box* box, find(container));
-    if (box->container.state != ContainerState::kRunning) return box->container.exit_code;
-    if (stop.stop_requested()) return std::optional<int>();
-    changed_.wait(lock, stop, [&, seen = changes_] { return changes_ != seen; });
-  }
-}
-
-Status SimEngine::remove(std::string_view container, Removal how) {
+Status SimEngine::remove(std::string_view container, bool force) {
   const std::scoped_lock lock(mutex_);
   TRY(Box * box, find(container));
   if (box->container.state == ContainerState::kRunning) {
-    if (!how.force) return fail(Code::kConflict, "You cannot remove a running container");
+    if (!force) return fail(Code::kConflict, "You cannot remove a running container");
     finish(*box, kKilled);
   }
   happen(*box, "destroy");
@@ -266,10 +227,11 @@ Status SimEngine::logs(std::string_view container, const LogQuery& query, const 
 Result<Usage> SimEngine::usage(std::string_view container) {
   const std::scoped_lock lock(mutex_);
   TRY([[maybe_unused]] const Box* box, find(container));
-  return Usage{.memory = Bytes::mib(10), .pids = 1};
+  return Usage{.memory = Bytes::mib(10)};
 }
 
-Result<ExecResult> SimEngine::exec(std::string_view container, const ExecSpec&, Duration, Bytes) {
+Result<ExecResult> SimEngine::exec(std::string_view container, const std::vector<std::string>&, Duration,
+                                   Bytes) {
   const std::scoped_lock lock(mutex_);
   TRY(const Box* box, find(container));
   if (box->container.state != ContainerState::kRunning) {
@@ -283,21 +245,18 @@ Result<ExecResult> SimEngine::exec(std::string_view container, const ExecSpec&, 
 
 // ---- Volumes and events --------------------------------------------------------------------------
 
-Result<Volume> SimEngine::create_volume(std::string_view name, const Labels& labels) {
+Status SimEngine::create_volume(std::string_view name, const Labels& labels) {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
-  const Volume made{
-      .name = std::string(name), .labels = labels, .mount_point = fmt::format("/volumes/{}", name)};
-  const Volume volume = volumes_.try_emplace(made.name, made).first->second;
-  TRY_STATUS(answered());
-  return volume;
+  volumes_.try_emplace(std::string(name), labels);
+  return answered();
 }
 
 Status SimEngine::remove_volume(std::string_view name) {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
   for (const auto& [box_name, box] : boxes_) {
-    for (const Mount& mount : box.container.mounts) {
+    for (const Mount& mount : box.mounts) {
       if (mount.kind == Mount::Kind::kVolume && mount.source == name) {
         return fail(Code::kConflict, fmt::format("volume {} is in use by {}", name, box_name));
       }
@@ -307,20 +266,12 @@ Status SimEngine::remove_volume(std::string_view name) {
   return answered();
 }
 
-Result<Volume> SimEngine::inspect_volume(std::string_view name) {
+Result<std::vector<std::string>> SimEngine::list_volumes(const LabelFilters& labels) {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
-  const auto found = volumes_.find(name);
-  if (found == volumes_.end()) return missing("volume", name);
-  return found->second;
-}
-
-Result<std::vector<Volume>> SimEngine::list_volumes(const LabelFilters& labels) {
-  const std::scoped_lock lock(mutex_);
-  TRY_STATUS(reachable());
-  std::vector<Volume> found;
-  for (const auto& [name, volume] : volumes_) {
-    if (matches(volume.labels, labels)) found.push_back(volume);
+  std::vector<std::string> found;
+  for (const auto& [name, its_labels] : volumes_) {
+    if (matches(its_labels, labels)) found.push_back(name);
   }
   return found;
 }
@@ -347,22 +298,6 @@ Status SimEngine::events(const EventQuery& query, const std::function<bool(const
     changed_.wait(lock, stop, [&] { return away_ || next < first_event_ + events_.size(); });
   }
   return {};
-}
-
-// ---- What local does not use ---------------------------------------------------------------------
-
-Result<std::string> SimEngine::import_image(std::string_view, std::string_view,
-                                            const std::vector<std::string>&) {
-  return not_simulated("images to import");
-}
-Result<std::unique_ptr<Attached>> SimEngine::exec_attached(std::string_view, const ExecSpec&) {
-  return not_simulated("interactive exec");
-}
-Result<std::string> SimEngine::get_archive(std::string_view, std::string_view, Bytes) {
-  return not_simulated("archives");
-}
-Status SimEngine::put_archive(std::string_view, std::string_view, std::string_view) {
-  return not_simulated("archives");
 }
 
 }  // namespace headrace::sim

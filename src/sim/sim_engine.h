@@ -18,7 +18,7 @@ namespace headrace::sim {
 class SimEngine : public docker::Engine {
  public:
   // ---- What a test does to it ----
-  void add_image(docker::Image image);
+  void add_image(const std::string& name, docker::Image image);
   // The container's process ends with this code, after saying these lines.
   void end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines = {});
   // While away every call answers kUnavailable and streams break; containers go on.
@@ -30,39 +30,31 @@ class SimEngine : public docker::Engine {
   int creations() const;  // containers made since the beginning
 
   // ---- Engine ----
-  Result<docker::Version> version() override;
+  Result<std::string> version() override;
   Result<docker::Machine> machine() override;
   Result<docker::Image> inspect_image(std::string_view name) override;
-  Result<std::string> import_image(std::string_view tar, std::string_view name,
-                                   const std::vector<std::string>& changes) override;
-  Status remove_image(std::string_view name, bool force) override;
   Result<std::string> create(const docker::ContainerSpec& spec) override;
   Status start(std::string_view container) override;
   Status stop(std::string_view container, Duration grace) override;
   Status kill(std::string_view container, std::string_view signal) override;
-  Result<std::optional<int>> wait(std::string_view container, std::stop_token stop) override;
-  Status remove(std::string_view container, Removal how) override;
+  Status remove(std::string_view container, bool force) override;
   Result<docker::Container> inspect(std::string_view container) override;
   Result<std::vector<docker::Container>> list(const docker::LabelFilters& labels, bool also_stopped) override;
   Status logs(std::string_view container, const docker::LogQuery& query, const docker::OutputSink& sink,
               std::stop_token stop) override;
   Result<docker::Usage> usage(std::string_view container) override;
-  Result<docker::ExecResult> exec(std::string_view container, const docker::ExecSpec& spec, Duration timeout,
-                                  Bytes bound) override;
-  Result<std::unique_ptr<docker::Attached>> exec_attached(std::string_view container,
-                                                          const docker::ExecSpec& spec) override;
-  Result<std::string> get_archive(std::string_view container, std::string_view path, Bytes at_most) override;
-  Status put_archive(std::string_view container, std::string_view folder, std::string_view tar) override;
-  Result<docker::Volume> create_volume(std::string_view name, const docker::Labels& labels) override;
+  Result<docker::ExecResult> exec(std::string_view container, const std::vector<std::string>& command,
+                                  Duration timeout, Bytes bound) override;
+  Status create_volume(std::string_view name, const docker::Labels& labels) override;
   Status remove_volume(std::string_view name) override;
-  Result<docker::Volume> inspect_volume(std::string_view name) override;
-  Result<std::vector<docker::Volume>> list_volumes(const docker::LabelFilters& labels) override;
+  Result<std::vector<std::string>> list_volumes(const docker::LabelFilters& labels) override;
   Status events(const docker::EventQuery& query, const std::function<bool(const docker::Event&)>& sink,
                 std::stop_token stop) override;
 
  private:
   struct Box {
     docker::Container container;
+    std::vector<docker::Mount> mounts;
     std::vector<std::string> lines;
   };
   using Lock = std::unique_lock<std::mutex>;
@@ -71,10 +63,9 @@ class SimEngine : public docker::Engine {
   // The deed is done; whether the caller hears of it is another matter.
   Status answered();
   Result<Box*> find(std::string_view container);
-  void happen(const Box& box, std::string action, std::optional<int> exit_code = std::nullopt);
+  void happen(const Box& box, std::string action);
   void finish(Box& box, int exit_code);
   static bool matches(const docker::Labels& labels, const docker::LabelFilters& filters);
-  static Wall now();
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -84,7 +75,7 @@ class SimEngine : public docker::Engine {
   int creations_ = 0;
   std::map<std::string, docker::Image, std::less<>> images_;
   std::map<std::string, Box, std::less<>> boxes_;  // by name
-  std::map<std::string, docker::Volume, std::less<>> volumes_;
+  std::map<std::string, docker::Labels, std::less<>> volumes_;
   std::map<std::string, docker::ExecResult> execs_;
   std::deque<docker::Event> events_;
   std::uint64_t first_event_ = 0;  // the number of events_.front()

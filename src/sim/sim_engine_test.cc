@@ -11,7 +11,7 @@ using namespace docker;
 
 class Engine : public ::testing::Test {
  protected:
-  void SetUp() override { engine.add_image({.id = "sha256:1", .tags = {"image:1"}}); }
+  void SetUp() override { engine.add_image("image:1", {.id = "sha256:1"}); }
   std::string make(const std::string& name) {
     return *engine.create({.name = name, .image = "image:1", .labels = {{"mine", "yes"}}});
   }
@@ -35,7 +35,7 @@ TEST_F(Engine, AContainerIsCreatedStartedAndEnds) {
                         {})
                   .has_value());
   EXPECT_EQ(said, "::result::{}\n");
-  ASSERT_TRUE(engine.remove("a", {}).has_value());
+  ASSERT_TRUE(engine.remove("a", false).has_value());
   EXPECT_EQ(engine.inspect("a").error().code, Code::kNotFound);
 }
 
@@ -64,12 +64,10 @@ TEST_F(Engine, AwayItAnswersNothingAndStreamsBreak) {
   EXPECT_TRUE(engine.inspect("a").has_value());
 }
 
-TEST_F(Engine, EventsAndWaitTellTheEnd) {
+TEST_F(Engine, EventsTellTheEnd) {
   make("a");
   (void)engine.start("a");
-  std::optional<int> code;
   std::vector<std::string> actions;
-  std::jthread waiter([&] { code = *engine.wait("a", {}); });
   std::jthread stream([&] {
     (void)engine.events({.since = EngineTime{}, .labels = {"mine=yes"}},
                         [&](const Event& event) {
@@ -79,9 +77,8 @@ TEST_F(Engine, EventsAndWaitTellTheEnd) {
                         {});
   });
   (void)engine.stop("a", 1s);
-  waiter.join();
   stream.join();
-  EXPECT_EQ(code, 143);
+  EXPECT_EQ(engine.inspect("a")->exit_code, 143);
   EXPECT_EQ(actions, (std::vector<std::string>{"create", "start", "die"}));
 }
 
@@ -89,7 +86,7 @@ TEST_F(Engine, AVolumeInUseCannotBeRemoved) {
   (void)engine.create_volume("v", {{"mine", "yes"}});
   (void)engine.create({.name = "a", .image = "image:1", .mounts = {{.source = "v", .target = "/data"}}});
   EXPECT_EQ(engine.remove_volume("v").error().code, Code::kConflict);
-  (void)engine.remove("a", {});
+  (void)engine.remove("a", false);
   EXPECT_TRUE(engine.remove_volume("v").has_value());
   EXPECT_EQ(engine.list_volumes({"mine"})->size(), 0u);
 }

@@ -100,7 +100,7 @@ void Checks::run(std::stop_token stop) {
         fail(Code::kInvalid,
              fmt::format("the check names the port \"{}\", which the task does not have", check.port));
     if (check.kind == CheckKind::kCommand) {
-      const auto done = engine_.exec(container_name(entry->task), {.command = check.command}, check.timeout);
+      const auto done = engine_.exec(container_name(entry->task), check.command, check.timeout);
       if (done && done->exit_code == 0) {
         result = {};
       } else if (done) {

@@ -117,10 +117,7 @@ docker::ContainerSpec container_spec(const std::string& server, const Launch& la
   docker::ContainerSpec spec;
   spec.name = container_name(launch.task.id);
   spec.image = task.image;
-  if (!task.entrypoint.empty()) {
-    spec.entrypoint.emplace();
-    for (const std::string& part : task.entrypoint) spec.entrypoint->push_back(expand(part, variables));
-  }
+  for (const std::string& part : task.entrypoint) spec.entrypoint.push_back(expand(part, variables));
   for (const std::string& part : task.args) spec.command.push_back(expand(part, variables));
   for (const auto& [name, value] : variables) spec.env.push_back(name + "=" + expand(value, variables));
   spec.labels = task.labels;

@@ -459,13 +459,13 @@ void Local::destroy_volumes(const DestroyVolumes& destroy) {
   const auto volumes = engine_.list_volumes(
       {"headrace.server=" + options_.server_id, "headrace.claim=" + destroy.claim.str()});
   bool gone = volumes.has_value();
-  for (const docker::Volume& volume : volumes ? *volumes : std::vector<docker::Volume>{}) {
-    Status removed = engine_.remove_volume(volume.name);
+  for (const std::string& volume : volumes ? *volumes : std::vector<std::string>{}) {
+    Status removed = engine_.remove_volume(volume);
     // The container that used it may be about to be removed, on a strand of its own.
     for (int tries = 0; !removed && removed.error().code == Code::kConflict && tries < kVolumeTries;
          ++tries) {
       std::this_thread::sleep_for(kVolumePause);
-      removed = engine_.remove_volume(volume.name);
+      removed = engine_.remove_volume(volume);
     }
     gone = gone && (removed || removed.error().code == Code::kNotFound);
   }
@@ -487,7 +487,7 @@ void Local::acknowledge(const AcknowledgeSource& acknowledged) {
 
 void Local::clean_up(const TaskId& task) {
   checks_.remove(task);
-  if (const Status removed = engine_.remove(container_name(task), {.force = true});
+  if (const Status removed = engine_.remove(container_name(task), /*force=*/true);
       !removed && removed.error().code != Code::kNotFound) {
     log::warn("Removing the ended {} failed: {}", task, removed.error().to_string());
   }
@@ -726,8 +726,7 @@ Status Local::logs(const TaskId& task, const LogOptions& options,
 
 Result<ExecResult> Local::exec(const TaskId& task, const std::vector<std::string>& command,
                                Duration timeout) {
-  TRY(docker::ExecResult done,
-      engine_.exec(container_name(task), {.command = command}, timeout, Bytes::mib(1)));
+  TRY(docker::ExecResult done, engine_.exec(container_name(task), command, timeout, Bytes::mib(1)));
   return ExecResult{done.exit_code, done.out + done.err};
 }
 
