@@ -1,59 +1,16 @@
 #include "process/app_events.h"
 
-#include <fmt/format.h>
+#include <boost/json.hpp>
 
 namespace headrace::process {
 namespace {
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
-    }
-  }
-  return out += '"';
-}
+namespace json = boost::json;
 
-// One JSON object, fields in the order they are added.
-class Object {
- public:
-  Object& text(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
-  Object& boolean(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
-  Object& raw(std::string_view key, std::string_view json) {
-    json_ += fmt::format("{}{}:{}", json_.empty() ? "" : ",", quoted(key), json);
-    return *this;
-  }
-  std::string str() const { return "{" + json_ + "}"; }
-
- private:
-  std::string json_;
-};
-
-template <class Range, class Render>
-std::string list(const Range& range, Render render) {
-  std::string json;
-  for (const auto& each : range) json += (json.empty() ? "" : ",") + render(each);
-  return "[" + json + "]";
-}
-
-Object begin(std::string_view type, Now now) {
-  Object object;
-  object.text("eventType", type).text("timestamp", to_rfc3339(now.wall));
-  return object;
-}
-
-AppEvent event(std::string type, const AppId& app, const Object& object) {
-  return {.type = std::move(type), .app = app, .json = object.str()};
+AppEvent event(std::string type, const AppId& app, Now now, const json::object& fields) {
+  json::object object{{"eventType", type}, {"timestamp", to_rfc3339(now.wall)}};
+  for (const auto& [key, value] : fields) object[key] = value;
+  return {.type = std::move(type), .app = app, .json = json::serialize(object)};
 }
 
 std::string agent_of(const Instance& instance) {
@@ -79,12 +36,6 @@ std::string_view condition_of(const Instance& instance) {
   return "Unknown";
 }
 
-// null until a check has said something.
-std::string_view healthy(const Instance& instance) {
-  if (instance.health == cluster::Health::kUnknown) return "null";
-  return instance.health == cluster::Health::kReady ? "true" : "false";
-}
-
 }  // namespace
 
 std::string_view marathon_state(std::optional<cluster::TaskState> state) {
@@ -103,99 +54,93 @@ std::string_view marathon_state(std::optional<cluster::TaskState> state) {
 }
 
 AppEvent status_update(const Instance& instance, Now now) {
-  std::string ports = "[]";
-  if (instance.granted) {
-    ports = list(instance.app->spec->ports, [&](const PortSpec& port) {
-      const auto found = instance.granted->ports.find(port.name);
-      return std::to_string(found == instance.granted->ports.end() ? 0 : found->second);
-    });
+  json::array ports;
+  for (const PortSpec& port : instance.granted ? instance.app->spec->ports : std::vector<PortSpec>()) {
+    const auto found = instance.granted->ports.find(port.name);
+    ports.push_back(found == instance.granted->ports.end() ? 0 : found->second);
   }
-  Object object = begin("status_update_event", now);
-  object.text("slaveId", agent_of(instance))
-      .text("taskId", instance.task.str())
-      .text("taskStatus", marathon_state(instance.state))
-      .text("message", instance.message)
-      .text("appId", instance.app->id.str())
-      .text("host", host_of(instance))
-      .raw("ipAddresses",
-           fmt::format("[{{\"ipAddress\":{},\"protocol\":\"IPv4\"}}]", quoted(host_of(instance))))
-      .raw("ports", ports)
-      .text("version", instance.version);
-  return event("status_update_event", instance.app->id, object);
+  return event(
+      "status_update_event", instance.app->id, now,
+      {{"slaveId", agent_of(instance)},
+       {"taskId", instance.task.str()},
+       {"taskStatus", marathon_state(instance.state)},
+       {"message", instance.message},
+       {"appId", instance.app->id.str()},
+       {"host", host_of(instance)},
+       {"ipAddresses", json::array{json::object{{"ipAddress", host_of(instance)}, {"protocol", "IPv4"}}}},
+       {"ports", std::move(ports)},
+       {"version", instance.version}});
 }
 
 AppEvent instance_changed(const Instance& instance, Now now) {
-  Object object = begin("instance_changed_event", now);
-  object.text("instanceId", instance.id.str())
-      .text("condition", condition_of(instance))
-      .text("runSpecId", instance.app->id.str())
-      .text("agentId", agent_of(instance))
-      .text("host", host_of(instance))
-      .text("runSpecVersion", instance.version);
-  return event("instance_changed_event", instance.app->id, object);
+  return event("instance_changed_event", instance.app->id, now,
+               {{"instanceId", instance.id.str()},
+                {"condition", condition_of(instance)},
+                {"runSpecId", instance.app->id.str()},
+                {"agentId", agent_of(instance)},
+                {"host", host_of(instance)},
+                {"runSpecVersion", instance.version}});
 }
 
 AppEvent instance_health_changed(const Instance& instance, Now now) {
-  Object object = begin("instance_health_changed_event", now);
-  object.text("instanceId", instance.id.str())
-      .text("runSpecId", instance.app->id.str())
-      .text("runSpecVersion", instance.version)
-      .raw("healthy", healthy(instance));
-  return event("instance_health_changed_event", instance.app->id, object);
+  json::value healthy;  // null until a check has said something
+  if (instance.health != cluster::Health::kUnknown) healthy = instance.health == cluster::Health::kReady;
+  return event("instance_health_changed_event", instance.app->id, now,
+               {{"instanceId", instance.id.str()},
+                {"runSpecId", instance.app->id.str()},
+                {"runSpecVersion", instance.version},
+                {"healthy", healthy}});
 }
 
 AppEvent health_status_changed(const Instance& instance, Now now) {
-  Object object = begin("health_status_changed_event", now);
-  object.text("appId", instance.app->id.str())
-      .text("instanceId", instance.id.str())
-      .text("taskId", instance.task.str())
-      .text("version", instance.version)
-      .boolean("alive", instance.health == cluster::Health::kReady);
-  return event("health_status_changed_event", instance.app->id, object);
+  return event("health_status_changed_event", instance.app->id, now,
+               {{"appId", instance.app->id.str()},
+                {"instanceId", instance.id.str()},
+                {"taskId", instance.task.str()},
+                {"version", instance.version},
+                {"alive", instance.health == cluster::Health::kReady}});
 }
 
 AppEvent unhealthy_kill(const Instance& instance, Now now) {
-  Object object = begin("unhealthy_instance_kill_event", now);
-  object.text("appId", instance.app->id.str())
-      .text("taskId", instance.task.str())
-      .text("instanceId", instance.id.str())
-      .text("version", instance.version)
-      .text("reason", instance.message)
-      .text("host", host_of(instance))
-      .text("slaveId", agent_of(instance));
-  return event("unhealthy_instance_kill_event", instance.app->id, object);
+  return event("unhealthy_instance_kill_event", instance.app->id, now,
+               {{"appId", instance.app->id.str()},
+                {"taskId", instance.task.str()},
+                {"instanceId", instance.id.str()},
+                {"version", instance.version},
+                {"reason", instance.message},
+                {"host", host_of(instance)},
+                {"slaveId", agent_of(instance)}});
 }
 
 AppEvent app_posted(const App& app, Now now) {
-  Object object = begin("api_post_event", now);
-  object.text("clientIp", "").text("uri", "/v2/apps" + app.id.str());
-  object.raw("appDefinition", app.spec->v2_definition.empty()
-                                  ? Object().text("id", app.id.str()).text("version", app.version).str()
-                                  : app.spec->v2_definition);
-  return event("api_post_event", app.id, object);
+  json::error_code error;
+  json::value definition = json::parse(app.spec->v2_definition, error);
+  if (error) definition = json::object{{"id", app.id.str()}, {"version", app.version}};  // it has none
+  return event("api_post_event", app.id, now,
+               {{"clientIp", ""}, {"uri", "/v2/apps" + app.id.str()}, {"appDefinition", definition}});
 }
 
 AppEvent app_terminated(const AppId& app, Now now) {
-  Object object = begin("app_terminated_event", now);
-  return event("app_terminated_event", app, object.text("appId", app.str()));
+  return event("app_terminated_event", app, now, {{"appId", app.str()}});
 }
 
 AppEvent deployment_event(std::string type, const Deployment& deployment, Now now) {
-  const std::string actions = list(deployment.actions, [](const Deployment::Action& action) {
-    return Object().text("action", action.what.action).text("app", action.what.app.str()).str();
-  });
-  const std::string apps = list(
-      deployment.actions, [](const Deployment::Action& action) { return quoted(action.what.app.str()); });
-  const std::string step = Object().raw("actions", actions).str();
-  Object plan;
-  plan.text("id", deployment.id.str()).text("version", deployment.version);
-  plan.raw("affectedApps", apps).raw("steps", "[" + step + "]");
-  Object object = begin(type, now);
-  object.text("id", deployment.id.str()).raw("plan", plan.str());
-  if (type.starts_with("deployment_step") || type == "deployment_info") object.raw("currentStep", step);
-  if (deployment.cause) object.text("reason", deployment.cause->sentence);
+  json::array actions, apps;
+  for (const Deployment::Action& action : deployment.actions) {
+    actions.push_back(json::object{{"action", action.what.action}, {"app", action.what.app.str()}});
+    apps.push_back(json::string(action.what.app.str()));
+  }
+  const json::object step{{"actions", std::move(actions)}};
+  json::object fields{{"id", deployment.id.str()},
+                      {"plan",
+                       {{"id", deployment.id.str()},
+                        {"version", deployment.version},
+                        {"affectedApps", std::move(apps)},
+                        {"steps", json::array{step}}}}};
+  if (type.starts_with("deployment_step") || type == "deployment_info") fields["currentStep"] = step;
+  if (deployment.cause) fields["reason"] = deployment.cause->sentence;
   const AppId app = deployment.actions.empty() ? AppId() : deployment.actions.front().what.app;
-  return event(std::move(type), app, object);
+  return event(std::move(type), app, now, fields);
 }
 
 }  // namespace headrace::process

@@ -1,1 +1,2 @@
-list(APPEND MODULE_LINKS hr_base)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+list(APPEND MODULE_LINKS hr_base Boost::json)
