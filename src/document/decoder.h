@@ -37,9 +37,6 @@ using Problems = std::vector<Error>;
 template <class T>
 using Checked = std::expected<T, Problems>;
 
-// All problems as one error for callers that carry only one: a line each, the place of the first.
-Error combined(const Problems& problems);
-
 // Bounds of a value. For text and lists minimum and maximum are lengths; for durations milliseconds.
 struct Rules {
   std::optional<double> minimum = {};
@@ -72,7 +69,6 @@ class Decoder {
   bool obey(const Node& node, const Rules& rules, std::string_view text);
   bool obey_length(const Node& node, const Rules& rules, size_t length, std::string_view of_what);
 
-  const std::string& path() const { return path_; }
   Problems& problems() { return problems_; }
 
  private:
@@ -194,10 +190,6 @@ class Table {
       return Node::map({{"anyOf", Node::list({std::move(object), shorthand_schema_})}});
     });
   }
-
-  const std::string& name() const { return name_; }
-  const std::string& description() const { return description_; }
-  const std::vector<Field>& fields() const { return fields_; }
 
  private:
   template <class M>

@@ -28,9 +28,4 @@ void EventHub::unwatch(std::uint64_t handle) {
   watchers_.erase(handle);
 }
 
-std::uint64_t EventHub::last_id() const {
-  const std::scoped_lock lock(mutex_);
-  return next_id_ - 1;
-}
-
 }  // namespace headrace::server

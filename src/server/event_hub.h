@@ -31,7 +31,6 @@ class EventHub {
   // Replays what is kept after `after` (0: nothing), then gives what comes. Returns a handle for unwatch.
   std::uint64_t watch(std::uint64_t after, Watcher watcher);
   void unwatch(std::uint64_t handle);
-  std::uint64_t last_id() const;
 
  private:
   mutable std::mutex mutex_;
