@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "document/decoder.h"
 #include "document/node.h"
 
@@ -84,6 +86,9 @@ TEST(Yaml, AliasesStandForTheirValueButCannotExplode) {
     bomb += line + "]\n";
   }
   EXPECT_THAT(yaml_error(bomb), HasSubstr("more than 200000 values"));
+  std::string copies = "a: &a " + std::string(500'000, 'x') + "\nb: [*a";
+  for (int i = 0; i < 50; ++i) copies += ", *a";
+  EXPECT_THAT(yaml_error(copies + "]\n"), HasSubstr("more than 200000 values")) << "25 MB of text";
   EXPECT_THAT(yaml_error("a: &x [*x]\n"), HasSubstr("inside the value that it names"));
 }
 
@@ -119,9 +124,15 @@ TEST(Json, MistakesAreReportedWithTheirPlace) {
   EXPECT_THAT(json_error("{} x"), HasSubstr("a.json:1:4: not JSON"));
   EXPECT_THAT(json_error("[1,]"), HasSubstr("not JSON"));
   EXPECT_THAT(json_error("{\"a\": 18446744073709551615}"), HasSubstr("does not fit"));
+  EXPECT_THAT(json_error("[1e400]"), HasSubstr("a.json:1:2: 1e400 is too large a number"));
   EXPECT_THAT(json_error("[\"\xff\"]"), HasSubstr("not JSON"));
   EXPECT_THAT(json_error(std::string(100, '[')), HasSubstr("nested deeper than 64"));
   EXPECT_THAT(json_error("[1, 2, 3]", {.nodes = 2}), HasSubstr("more than 2 values"));
+}
+
+TEST(Json, WhatIsWrittenIsJsonAlsoForNumbersThatJsonDoesNotHave) {
+  EXPECT_EQ(to_json(Node::list({Node::of(1.5), Node::of(HUGE_VAL), Node::of(-HUGE_VAL)})),
+            R"([1.5,"inf","-inf"])");
 }
 
 TEST(Nearest, ATypoFindsItsName) {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
-#include <cstring>
+#include <cmath>
 #include <numeric>
 
 #include "base/result.h"
@@ -23,7 +23,10 @@ void write(const Node& node, int indent, std::string& out) {
     case Kind::kNull: out += "null"; return;
     case Kind::kBoolean: out += node.boolean ? "true" : "false"; return;
     case Kind::kInteger: out += fmt::format("{}", node.integer); return;
-    case Kind::kNumber: out += fmt::format("{}", node.number); return;
+    case Kind::kNumber:
+      // JSON has no infinity and no NaN: they are texts.
+      out += std::isfinite(node.number) ? fmt::format("{}", node.number) : fmt::format("\"{}\"", node.number);
+      return;
     case Kind::kString: out += boost::json::serialize(boost::json::string(node.text)); return;
     case Kind::kList: {
       out += '[';

@@ -141,8 +141,9 @@ class Builder : public YAML::EventHandler {
     return node;
   }
 
+  // How many values' worth of memory a copy takes: a long text counts for several.
   static size_t size_of(const Node& node) {
-    size_t size = 1;
+    size_t size = 1 + (node.text.size() + node.key.size()) / 64;
     for (const Node& item : node.items) size += size_of(item);
     return size;
   }
