@@ -109,11 +109,8 @@ struct Handler {
   bool on_uint64(std::uint64_t value, json::string_view, json::error_code& ec) {
     return refuse(Code::kInvalid, scalar, fmt::format("{} does not fit a signed integer", value), ec);
   }
-  bool on_double(double value, json::string_view written, json::error_code& ec) {
-    if (!std::isfinite(value)) {
-      return refuse(Code::kInvalid, scalar,
-                    fmt::format("{} is too large a number", std::string_view(written)), ec);
-    }
+  bool on_double(double value, json::string_view, json::error_code& ec) {
+    if (!std::isfinite(value)) return refuse(Code::kInvalid, scalar, "the number is too large", ec);
     return add_scalar(Node::of(value), ec);
   }
   bool on_bool(bool value, json::error_code& ec) { return add_scalar(Node::of(value), ec); }
