@@ -119,6 +119,11 @@ struct Usage {
   Bytes memory;                     // without page cache that can go
 };
 
+struct Volume {
+  std::string name;
+  Labels labels;
+};
+
 struct EventQuery {
   std::optional<EngineTime> since;  // replays from there first (the engine keeps the last 256)
   LabelFilters labels;
@@ -170,8 +175,7 @@ class Engine {
   virtual Status create_volume(std::string_view name, const Labels& labels) = 0;
   // kConflict while a container uses it.
   virtual Status remove_volume(std::string_view name) = 0;
-  // Their names.
-  virtual Result<std::vector<std::string>> list_volumes(const LabelFilters& labels) = 0;
+  virtual Result<std::vector<Volume>> list_volumes(const LabelFilters& labels) = 0;
 
   // Calls `sink` per container event until stopped (Ok), until sink says false (Ok), or until the engine goes
   // away (kUnavailable): the caller connects again with `since` = the last time seen, and drops doubles.

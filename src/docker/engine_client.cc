@@ -86,7 +86,7 @@ class EngineClient : public Engine {
                           Duration timeout, Bytes bound) override;
   Status create_volume(std::string_view name, const Labels& labels) override;
   Status remove_volume(std::string_view name) override;
-  Result<std::vector<std::string>> list_volumes(const LabelFilters& labels) override;
+  Result<std::vector<Volume>> list_volumes(const LabelFilters& labels) override;
   Status events(const EventQuery& query, const std::function<bool(const Event&)>& sink,
                 std::stop_token stop) override;
 
@@ -306,12 +306,13 @@ Status EngineClient::remove_volume(std::string_view name) {
   return act(removal("/volumes/" + percent_encode(name)), fmt::format("remove the volume {}", name));
 }
 
-Result<std::vector<std::string>> EngineClient::list_volumes(const LabelFilters& labels) {
+Result<std::vector<Volume>> EngineClient::list_volumes(const LabelFilters& labels) {
   TRY(const json::value answer,
       read(get("/volumes?filters=" + percent_encode(filters(labels))), "list volumes"));
-  std::vector<std::string> names;
-  for (const JsonView& item : JsonView(&answer)["Volumes"].items()) names.push_back(item["Name"].text());
-  return names;
+  std::vector<Volume> out;
+  for (const JsonView& item : JsonView(&answer)["Volumes"].items())
+    out.push_back({.name = item["Name"].text(), .labels = item["Labels"].labels()});
+  return out;
 }
 
 Status EngineClient::events(const EventQuery& query, const std::function<bool(const Event&)>& sink,

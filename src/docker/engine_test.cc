@@ -118,8 +118,8 @@ class EngineTest : public testing::Test {
   ~EngineTest() override {
     for (const auto& container : engine_->list({our_label()}, true).value())
       EXPECT_TRUE(engine_->remove(container.id, true));
-    for (const std::string& volume : engine_->list_volumes({our_label()}).value())
-      EXPECT_TRUE(engine_->remove_volume(volume));
+    for (const Volume& volume : engine_->list_volumes({our_label()}).value())
+      EXPECT_TRUE(engine_->remove_volume(volume.name));
   }
   // What the engine can do and Headrace does not need: making images.
   static http::Client docker() { return http::Client::to("unix:" + EngineOptions().socket).value(); }
@@ -414,7 +414,10 @@ TEST_F(EngineTest, AVolumeOutlivesItsContainersAndIsHeldWhileUsed) {
   ContainerSpec reader = script("reader", "cat /data/f; echo x > /data/g");
   reader.mounts = {{Mount::Kind::kVolume, name, "/data", true}};
   EXPECT_THAT(output_of(reader), AllOf(HasSubstr("kept\n"), HasSubstr("Read-only")));
-  EXPECT_THAT(engine_->list_volumes({our_label()}).value(), ElementsAre(name));
+  const auto volumes = engine_->list_volumes({our_label()}).value();
+  ASSERT_EQ(volumes.size(), 1u);
+  EXPECT_EQ(volumes[0].name, name);
+  EXPECT_EQ(volumes[0].labels, our_labels());
   ASSERT_TRUE(engine_->remove(name_of("reader"), false));
   ASSERT_TRUE(engine_->remove_volume(name));
   EXPECT_THAT(engine_->list_volumes({our_label()}).value(), IsEmpty());

@@ -266,12 +266,12 @@ Status SimEngine::remove_volume(std::string_view name) {
   return answered();
 }
 
-Result<std::vector<std::string>> SimEngine::list_volumes(const LabelFilters& labels) {
+Result<std::vector<Volume>> SimEngine::list_volumes(const LabelFilters& labels) {
   const std::scoped_lock lock(mutex_);
   TRY_STATUS(reachable());
-  std::vector<std::string> found;
+  std::vector<Volume> found;
   for (const auto& [name, its_labels] : volumes_) {
-    if (matches(its_labels, labels)) found.push_back(name);
+    if (matches(its_labels, labels)) found.push_back({name, its_labels});
   }
   return found;
 }

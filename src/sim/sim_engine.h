@@ -47,7 +47,7 @@ class SimEngine : public docker::Engine {
                                   Duration timeout, Bytes bound) override;
   Status create_volume(std::string_view name, const docker::Labels& labels) override;
   Status remove_volume(std::string_view name) override;
-  Result<std::vector<std::string>> list_volumes(const docker::LabelFilters& labels) override;
+  Result<std::vector<docker::Volume>> list_volumes(const docker::LabelFilters& labels) override;
   Status events(const docker::EventQuery& query, const std::function<bool(const docker::Event&)>& sink,
                 std::stop_token stop) override;
 

@@ -459,13 +459,13 @@ void Local::destroy_volumes(const DestroyVolumes& destroy) {
   const auto volumes = engine_.list_volumes(
       {"headrace.server=" + options_.server_id, "headrace.claim=" + destroy.claim.str()});
   bool gone = volumes.has_value();
-  for (const std::string& volume : volumes ? *volumes : std::vector<std::string>{}) {
-    Status removed = engine_.remove_volume(volume);
+  for (const docker::Volume& volume : volumes ? *volumes : std::vector<docker::Volume>{}) {
+    Status removed = engine_.remove_volume(volume.name);
     // The container that used it may be about to be removed, on a strand of its own.
     for (int tries = 0; !removed && removed.error().code == Code::kConflict && tries < kVolumeTries;
          ++tries) {
       std::this_thread::sleep_for(kVolumePause);
-      removed = engine_.remove_volume(volume);
+      removed = engine_.remove_volume(volume.name);
     }
     gone = gone && (removed || removed.error().code == Code::kNotFound);
   }
