@@ -27,6 +27,19 @@ std::string plain(double number) {
 
 }  // namespace
 
+Error combined(const Problems& problems) {
+  CHECK(!problems.empty());
+  Error all = problems.front();
+  for (size_t i = 1; i < problems.size(); ++i) {
+    if (i == 1) {
+      if (!all.remedy.empty()) all.message += "; " + all.remedy;
+      all.remedy.clear();
+    }
+    all.message += "\n" + problems[i].to_string();
+  }
+  return all;
+}
+
 void Decoder::report(const Node& node, std::string message, std::string remedy) {
   report({Code::kInvalid, std::move(message), std::move(remedy), node.place, {}});
 }

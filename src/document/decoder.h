@@ -37,6 +37,9 @@ using Problems = std::vector<Error>;
 template <class T>
 using Checked = std::expected<T, Problems>;
 
+// All problems as one error for callers that carry only one: a line each, the place of the first.
+Error combined(const Problems& problems);
+
 // Bounds of a value. For text and lists minimum and maximum are lengths; for durations milliseconds.
 struct Rules {
   std::optional<double> minimum = {};

@@ -256,6 +256,13 @@ TEST(Decoder, BoundsWordsAndCrossFieldRulesHold) {
   EXPECT_THAT(problems_of("[1]"), testing::ElementsAre("mill.yaml:1:1: expected a map (mill), found a list"));
 }
 
+TEST(Decoder, ProblemsCombineToOneErrorALineEach) {
+  const Error all = combined(mill_of("wheels: [1]\nruns: 2\n").error());
+  EXPECT_EQ(all.to_string(),
+            "mill.yaml:1:10: wheels[0]: expected a map (wheel), found an integer 1\n"
+            "mill.yaml:2:7: runs: expected true or false, found an integer 2");
+}
+
 TEST(Decoder, TheSchemaComesFromTheSameTables) {
   const std::string schema = to_json(schema_of<Mill>());
   EXPECT_THAT(schema, HasSubstr(R"("$ref":"#/$defs/mill")"));

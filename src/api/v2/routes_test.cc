@@ -261,7 +261,6 @@ class Consumer : public http::Responder::Exchange, public http::BodyStream::Sink
   bool is_closed() const override { return false; }
   std::size_t queued_bytes() const override { return 0; }
   void on_closed(std::function<void()>) override {}
-  void on_drained(std::function<void()>) override {}
   std::string text() const {
     const std::lock_guard lock(mutex_);
     return text_;
