@@ -320,7 +320,7 @@ TEST(Codec, RecordsThatProtobufWroteAreStillRead) {
   ASSERT_TRUE(app) << app.error().to_string();
   EXPECT_EQ(app->id.str(), "/a");
   EXPECT_EQ(app->config_version, "w");
-  EXPECT_THAT(app->ports, ::testing::ElementsAre(::testing::Pair("http", 20001)));
+  EXPECT_THAT(app->ports, ElementsAre(Pair("http", 20001)));
   ASSERT_EQ(app->parked.size(), 1u);
   EXPECT_EQ(app->parked[0].epoch, 4);
   EXPECT_EQ(app->spec->resources, (cluster::Resources{.cpus = 0.25, .memory = {5}}));
