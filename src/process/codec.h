@@ -1,4 +1,4 @@
-// Between what is in memory and the records.
+// Between what is in memory and the records (records.proto).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The claim book's records: what it must know after a restart.
+// Between the claim book's values and their stored form (records.proto).
 #pragma once
 
 #include <cstdint>
@@ -10,32 +10,26 @@
 
 namespace headrace::cluster {
 
-enum class ClaimPhase {
-  kHeld,
-  kReleasing,   // as kHeld, until nothing runs any more
-  kParked,      // volumes lie on the agent, nothing else is held
-  kDestroying,  // volumes are being destroyed
-  kLost,        // the agent is gone; kept until the caller has heard it
-};
+enum class ClaimPhase { kHeld, kReleasing, kParked, kDestroying, kLost };
 
 struct StoredGang {
-  std::uint64_t sequence = 0;  // the order in which gangs arrived
+  std::uint64_t sequence = 0;
   Gang gang;
 };
 struct StoredClaim {
-  Want want;  // without constraints and task: they have done their work
+  Want want;
   GangId gang;
   Claim claim;
   ClaimPhase phase = ClaimPhase::kHeld;
-  bool written = false;        // a task was started: volumes may hold data
-  std::optional<Want> change;  // asked for, not yet possible
-  bool destroy = false;        // kReleasing: what happens to the volumes
+  bool written = false;
+  std::optional<Want> change;
+  bool destroy = false;
 };
 struct StoredTask {
   ClaimId claim;
-  bool started = false;  // seen running: never launched again
-  bool stop = false;     // asked to stop before it was seen running: not launched again
-  Task task;             // only its id once started
+  bool started = false;
+  bool stop = false;  // asked to stop before it was seen running: not launched again
+  Task task;          // only its id once started
 };
 
 std::string encode(const StoredGang& gang);
