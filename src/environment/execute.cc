@@ -207,6 +207,16 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
       commit.calls.push_back(PutApps{{std::move(*rendered->spec)}, owner});
     }
   };
+  // What a cancelled destroy left on its way out is gone before anything takes its place.
+  for (const Service& service : component->services) {
+    const auto app = live.apps.find(app_id(live.record.name(), component->name, service.name));
+    if (app == live.apps.end() || !app->second.removing) continue;
+    const auto cause = cause_of(live, component->name, service.name);
+    return set_cause(step, cause ? cause->code : "being-removed",
+                     fmt::format("{} is being removed{}{}", app->first, cause ? ": " : "",
+                                 cause ? cause->sentence : ""),
+                     cause ? cause->remedy : "", now);
+  }
   switch (kind_of(step)) {
     case StepKind::kPlace: {
       PutApps gang{{}, owner};

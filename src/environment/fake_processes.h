@@ -23,12 +23,16 @@ class FakeProcesses {
   std::map<std::string, int> tasks;                          // component and command -> how often begun
   std::vector<std::string> started;                          // services, each time one was new
   std::vector<std::string> removed;                          // in the order asked for
+  std::set<std::string> lingering;                           // removed, and not gone yet
 
   Status put(const PutApps& call) {
     for (const process::AppSpec& spec : call.specs) {
       for (const auto& [part, error] : refused) {
         if (spec.id.str().find(part) != std::string::npos) return fail(error);
       }
+      const auto found = apps_.find(spec.id);
+      if (found != apps_.end() && found->second.removing)
+        return fail(Code::kConflict, fmt::format("{} is being removed", spec.id));
     }
     for (const process::AppSpec& spec : call.specs) put(spec);
     return {};
@@ -38,6 +42,7 @@ class FakeProcesses {
       const auto found = apps_.find(id);
       if (found == apps_.end() || found->second.removing) continue;
       found->second.removing = true;
+      dirty_.insert(id);
       removed.push_back(id.str());
     }
   }
@@ -57,6 +62,10 @@ class FakeProcesses {
   };
   std::optional<Tick> tick() {
     for (auto it = apps_.begin(); it != apps_.end(); ++it) {
+      if (it->second.removing && any_of(lingering, it->first)) {
+        if (dirty_.erase(it->first) > 0) return Tick{it->second, std::nullopt};
+        continue;
+      }
       if (it->second.removing) {
         const process::AppId id = it->first;
         apps_.erase(it);
@@ -98,7 +107,7 @@ class FakeProcesses {
   }
   void put(const process::AppSpec& spec) {
     const auto found = apps_.find(spec.id);
-    if (found != apps_.end() && *found->second.spec == spec && !found->second.removing) return;
+    if (found != apps_.end() && *found->second.spec == spec) return;
     process::AppView& app = apps_[spec.id];
     const process::AppView before = app;
     app = {.id = spec.id, .spec = spec};

@@ -505,6 +505,24 @@ TEST(Record, OnesThatDoNotFitTogetherAreRefused) {
     EXPECT_EQ(made.error().code, Code::kCorrupt);
     EXPECT_THAT(made.error().remedy, HasSubstr("backup"));
   }
+
+TEST(Operation, WhatACancelledDestroyIsStillRemovingIsStartedAgainOnceItIsGone) {
+  World world;
+  world.launch();
+  world.finish();
+  world.fake.lingering = {"/web/web"};
+  world.destroy();
+  world.settle();
+  world.cancel();
+  world.settle();
+  world.apply(World::wish());
+  world.settle();
+  EXPECT_EQ(world.step("web/web: start").state, StepState::kRunning);
+  EXPECT_THAT(world.step("web/web: start").cause->sentence, HasSubstr("/env/demo/web/web is being removed"));
+  world.fake.lingering.clear();
+  world.finish();
+  EXPECT_EQ(world.operation().state, StepState::kDone);
+  EXPECT_FALSE(world.fake.app("/env/demo/web/web")->removing);
 }
 
 TEST(Task, AnUnknownOutcomeFailsUnlessItMayRunTwice) {

@@ -112,7 +112,7 @@ std::set<std::string> ends_of(const std::vector<records::Step>& steps) {
 
 bool is_running_as_wanted(const State& state, const Component& component, const Service& service) {
   const auto found = state.apps.find(app_id(state.environment, component.name, service.name));
-  if (found == state.apps.end()) return false;
+  if (found == state.apps.end() || found->second.removing) return false;
   const auto rendered = render_service(state, component, service, SlotGoal::kRunning);
   return rendered && rendered->spec && *found->second.spec == *rendered->spec &&
          is_ready(found->second, wanted_instances(*rendered->spec));
@@ -252,7 +252,7 @@ Status compare_service(const State& current, const State& wanted, const Componen
   }
   // What runs is what is compared: a change that failed half-way is continued from where it stands.
   const auto found = current.apps.find(app_id(current.environment, after.name, service.name));
-  if (found == current.apps.end()) {
+  if (found == current.apps.end() || found->second.removing) {
     start("start");
     return {};
   }
