@@ -505,6 +505,7 @@ TEST(Record, OnesThatDoNotFitTogetherAreRefused) {
     EXPECT_EQ(made.error().code, Code::kCorrupt);
     EXPECT_THAT(made.error().remedy, HasSubstr("backup"));
   }
+}
 
 TEST(Operation, WhatACancelledDestroyIsStillRemovingIsStartedAgainOnceItIsGone) {
   World world;

@@ -16,6 +16,8 @@ struct Faults {
   Duration latest = std::chrono::seconds(20);
   // Of each start of a container.
   double start_fails = 0;
+  // Of each call to the engine: the server dies right before it.
+  double midway = 0;
   // Mean time between two of a kind; zero: never.
   Duration server_crash{}, agent_dies{}, agent_gone{}, partition{}, task_fails{}, store_fails{}, wall_jump{};
 };

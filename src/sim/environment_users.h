@@ -18,6 +18,10 @@ class EnvironmentUsers {
 
   void act();
   void act_for(Duration time);
+  void launch(const environment::EnvironmentId& name);
+  void plan_and_apply(const environment::EnvironmentId& name);
+  void run_command(const environment::EnvironmentId& name);
+  void destroy(const environment::EnvironmentId& name);
   // After faults: brings what failed to its wish by plan and apply, as a user would.
   void mend();
   void destroy_everything();
@@ -29,10 +33,6 @@ class EnvironmentUsers {
   };
 
   environment::Wish wish(const environment::EnvironmentId& name);
-  void launch(const environment::EnvironmentId& name);
-  void plan_and_apply(const environment::EnvironmentId& name);
-  void run_command(const environment::EnvironmentId& name);
-  void destroy(const environment::EnvironmentId& name);
   void cancel_some_operation();
   template <class T>
   std::optional<environment::Commit> begun(Result<environment::Decision<T>> decision);

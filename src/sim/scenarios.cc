@@ -9,6 +9,8 @@
 namespace headrace::sim {
 namespace {
 
+using Kind = WorldOptions::Kind;
+
 Faults everything() {
   return {.lose = 0.03,
           .duplicate = 0.03,
@@ -40,7 +42,15 @@ Counts mixed(std::uint64_t seed, bool trace) {
 
 Counts kubernetes(std::uint64_t seed, bool trace) {
   return change_under_faults(
-      {.seed = seed, .kubernetes = true, .source = {.agents = 5}, .faults = everything(), .trace = trace});
+      {.seed = seed, .kind = Kind::kKubernetes, .source = {.agents = 5}, .faults = everything(), .trace = trace});
+}
+
+// cluster/local itself, on a Docker Engine that is slow and restarted.
+Counts local(std::uint64_t seed, bool trace) {
+  Faults faults = everything();
+  faults.midway = 0.004;
+  return change_under_faults(
+      {.seed = seed, .kind = Kind::kLocal, .source = {.agents = 5}, .faults = faults, .trace = trace});
 }
 
 // As on Mesos: a Launch that is repeated would start twice.
@@ -76,10 +86,12 @@ Counts scarce(std::uint64_t seed, bool trace) {
 }
 
 // Promise 4: the server comes and goes, messages are lost, and no task notices.
-Counts restarts(std::uint64_t seed, bool trace) {
-  Faults faults{
+Counts come_and_go(WorldOptions options) {
+  options.faults = {
       .lose = 0.02, .duplicate = 0.05, .late = 0.05, .latest = 5s, .server_crash = 20s, .store_fails = 100s};
-  World world({.seed = seed, .source = {.agents = 5}, .faults = faults, .trace = trace});
+  // An engine that is away, its containers going on. An agent that is cut off is given up after a while.
+  if (options.kind == Kind::kLocal) options.faults.partition = 60s;
+  World world(options);
   Workload users(world);
   users.only_steady = true;
   users.may_remove = false;
@@ -93,6 +105,14 @@ Counts restarts(std::uint64_t seed, bool trace) {
   world.forbid_changes(false);
   world.remove_everything();
   return world.counts();
+}
+
+Counts restarts(std::uint64_t seed, bool trace) {
+  return come_and_go({.seed = seed, .source = {.agents = 5}, .trace = trace});
+}
+
+Counts adoption(std::uint64_t seed, bool trace) {
+  return come_and_go({.seed = seed, .kind = Kind::kLocal, .source = {.agents = 5}, .trace = trace});
 }
 
 Counts environments(std::uint64_t seed, bool trace) {
@@ -121,12 +141,14 @@ const std::vector<Scenario>& scenarios() {
       {"scarce", "more gangs than there is room for", scarce},
       {"environments", "whole environments while everything goes wrong", environments},
       {"restarts", "the server comes and goes, and no task notices", restarts},
+      {"local", "the same as mixed on cluster/local and a Docker Engine with faults of its own", local},
+      {"adoption", "the same as restarts on cluster/local: containers are adopted", adoption},
   };
   return all;
 }
 
-std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, bool kubernetes, bool trace) {
-  World world({.seed = seed, .kubernetes = kubernetes, .source = {.agents = 3}, .trace = trace});
+std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, Kind kind, bool trace) {
+  World world({.seed = seed, .kind = kind, .source = {.agents = 3}, .trace = trace});
   Workload users(world);
   world.server().boot();
   world.server().crash_after(step);
@@ -146,7 +168,7 @@ std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, bool 
         std::get<process::Ordinal>(store.kind).slots.pop_back();
         world.put({store});
       },
-      [&] { world.source().fail_some_task(); },
+      [&] { world.fail_some_task(); },
       [&] { world.remove({process::AppId("/web")}, cluster::Volumes::kKeep); },
   };
   for (const auto& act : acts) {
@@ -155,6 +177,25 @@ std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, bool 
   }
   world.settle();
   world.remove_everything();
+  return world.server().steps();
+}
+
+std::uint64_t run_environment_story_with_crash(std::uint64_t seed, std::uint64_t step, Kind kind, bool trace) {
+  World world({.seed = seed, .kind = kind, .source = {.agents = 3}, .trace = trace});
+  EnvironmentUsers users(world);
+  world.server().boot();
+  world.server().crash_after(step);
+  const environment::EnvironmentId shop("shop");
+  const auto acts = std::vector<std::function<void()>>{
+      [&] { users.launch(shop); }, [&] { users.plan_and_apply(shop); }, [&] { users.run_command(shop); },
+      [&] { users.destroy(shop); }, [&] { users.launch(shop); }};
+  for (const auto& act : acts) {
+    act();
+    world.run_for(20s);
+  }
+  world.settle();
+  users.mend();
+  users.destroy_everything();
   return world.server().steps();
 }
 

@@ -26,12 +26,13 @@ void SimEngine::add_image(const std::string& name, Image image) {
   images_[name] = images_[image.id] = std::move(image);
 }
 
-void SimEngine::end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines) {
+bool SimEngine::end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines) {
   const std::scoped_lock lock(mutex_);
-  const auto box = find(name);
-  CHECK(box.has_value(), "a test ends a container that is not there");
-  (*box)->lines.insert((*box)->lines.end(), last_lines.begin(), last_lines.end());
-  finish(**box, exit_code);
+  const auto box = boxes_.find(name);
+  if (box == boxes_.end() || box->second.container.state != ContainerState::kRunning) return false;
+  box->second.lines.insert(box->second.lines.end(), last_lines.begin(), last_lines.end());
+  finish(box->second, exit_code);
+  return true;
 }
 
 void SimEngine::go_away(bool away) {
@@ -39,16 +40,6 @@ void SimEngine::go_away(bool away) {
   away_ = away;
   ++changes_;
   changed_.notify_all();
-}
-
-void SimEngine::lose_answers(int calls) {
-  const std::scoped_lock lock(mutex_);
-  lost_answers_ = calls;
-}
-
-void SimEngine::set_exec(const std::string& prefix, ExecResult result) {
-  const std::scoped_lock lock(mutex_);
-  execs_[prefix] = std::move(result);
 }
 
 int SimEngine::creations() const {
@@ -63,10 +54,31 @@ Status SimEngine::reachable() const {
   return {};
 }
 
-Status SimEngine::answered() {
-  if (lost_answers_ == 0) return {};
-  --lost_answers_;
+template <class Act>
+auto SimEngine::change(std::string_view call, std::string_view name, Act act) -> decltype(act()) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(reachable());
+  const auto by_id = std::ranges::find(boxes_, name, [](const auto& box) { return box.second.container.id; });
+  const std::string key(by_id == boxes_.end() ? name : by_id->first);
+  const Mishap mishap = hooks_.mishap ? hooks_.mishap(call, key) : Mishap::kNone;
+  if (mishap == Mishap::kFails) return fail(Code::kUnavailable, "no space left on device");
+  catch_up(key);
+  if (mishap == Mishap::kNone) return act();
+  if (mishap == Mishap::kAnswerLost) (void)act();
+  if (mishap == Mishap::kActsLate) {
+    late_[key].push_back([act] { (void)act(); });
+    hooks_.later([this, key] {
+      const std::scoped_lock again(mutex_);
+      catch_up(key);
+    });
+  }
   return fail(Code::kTimeout, "the engine did not answer in time");
+}
+
+void SimEngine::catch_up(const std::string& name) {
+  const auto late = late_.extract(name);
+  if (late.empty()) return;
+  for (const auto& act : late.mapped()) act();
 }
 
 Result<SimEngine::Box*> SimEngine::find(std::string_view container) {
@@ -95,6 +107,7 @@ void SimEngine::finish(Box& box, int exit_code) {
   box.container.state = ContainerState::kExited;
   box.container.exit_code = exit_code;
   happen(box, "die");
+  if (hooks_.ended) hooks_.ended(box.container);
 }
 
 bool SimEngine::matches(const Labels& labels, const LabelFilters& filters) {
@@ -129,56 +142,60 @@ Result<Image> SimEngine::inspect_image(std::string_view name) {
 }
 
 Result<std::string> SimEngine::create(const ContainerSpec& spec) {
-  const std::scoped_lock lock(mutex_);
-  TRY_STATUS(reachable());
-  if (!images_.contains(spec.image)) return missing("image", spec.image);
-  if (boxes_.contains(spec.name)) {
-    return fail(Code::kConflict, fmt::format("The container name \"/{}\" is already in use", spec.name));
-  }
-  Box& box = boxes_[spec.name];
-  box.container = {.id = fmt::format("{:064x}", ++creations_), .name = spec.name, .labels = spec.labels};
-  box.mounts = spec.mounts;
-  happen(box, "create");
-  TRY_STATUS(answered());
-  return box.container.id;
+  return change("create", spec.name, [this, spec]() -> Result<std::string> {
+    if (!images_.contains(spec.image)) return missing("image", spec.image);
+    if (boxes_.contains(spec.name)) {
+      return fail(Code::kConflict, fmt::format("The container name \"/{}\" is already in use", spec.name));
+    }
+    Box& box = boxes_[spec.name];
+    box.spec = spec;
+    box.container = {.id = fmt::format("{:064x}", ++creations_), .name = spec.name, .labels = spec.labels};
+    happen(box, "create");
+    return box.container.id;
+  });
 }
 
 Status SimEngine::start(std::string_view container) {
-  const std::scoped_lock lock(mutex_);
-  TRY(Box * box, find(container));
-  if (box->container.state == ContainerState::kRunning) return {};
-  box->container.state = ContainerState::kRunning;
-  happen(*box, "start");
-  return answered();
+  return change("start", container, [this, name = std::string(container)]() -> Status {
+    TRY(Box * box, find(name));
+    if (box->container.state == ContainerState::kRunning) return {};
+    box->container.state = ContainerState::kRunning;
+    happen(*box, "start");
+    if (hooks_.started) hooks_.started(box->spec);
+    return {};
+  });
 }
 
 Status SimEngine::stop(std::string_view container, Duration) {
-  const std::scoped_lock lock(mutex_);
-  TRY(Box * box, find(container));
-  finish(*box, kTerminated);
-  return answered();
+  return change("stop", container, [this, name = std::string(container)]() -> Status {
+    TRY(Box * box, find(name));
+    finish(*box, kTerminated);
+    return {};
+  });
 }
 
 Status SimEngine::kill(std::string_view container, std::string_view) {
-  const std::scoped_lock lock(mutex_);
-  TRY(Box * box, find(container));
-  if (box->container.state != ContainerState::kRunning) {
-    return fail(Code::kConflict, fmt::format("Container {} is not running", container));
-  }
-  finish(*box, kKilled);
-  return answered();
+  return change("kill", container, [this, name = std::string(container)]() -> Status {
+    TRY(Box * box, find(name));
+    if (box->container.state != ContainerState::kRunning) {
+      return fail(Code::kConflict, fmt::format("Container {} is not running", name));
+    }
+    finish(*box, kKilled);
+    return {};
+  });
 }
 
 Status SimEngine::remove(std::string_view container, bool force) {
-  const std::scoped_lock lock(mutex_);
-  TRY(Box * box, find(container));
-  if (box->container.state == ContainerState::kRunning) {
-    if (!force) return fail(Code::kConflict, "You cannot remove a running container");
-    finish(*box, kKilled);
-  }
-  happen(*box, "destroy");
-  boxes_.erase(box->container.name);
-  return answered();
+  return change("remove", container, [this, name = std::string(container), force]() -> Status {
+    TRY(Box * box, find(name));
+    if (box->container.state == ContainerState::kRunning) {
+      if (!force) return fail(Code::kConflict, "You cannot remove a running container");
+      finish(*box, kKilled);
+    }
+    happen(*box, "destroy");
+    boxes_.erase(std::string(box->container.name));
+    return {};
+  });
 }
 
 Result<Container> SimEngine::inspect(std::string_view container) {
@@ -237,33 +254,33 @@ Result<ExecResult> SimEngine::exec(std::string_view container, const std::vector
   if (box->container.state != ContainerState::kRunning) {
     return fail(Code::kConflict, fmt::format("Container {} is not running", container));
   }
-  for (const auto& [prefix, result] : execs_) {
-    if (box->container.name.starts_with(prefix)) return result;
-  }
-  return ExecResult{};
+  return hooks_.exec ? hooks_.exec(box->container) : ExecResult{};
 }
 
 // ---- Volumes and events --------------------------------------------------------------------------
 
 Status SimEngine::create_volume(std::string_view name, const Labels& labels) {
-  const std::scoped_lock lock(mutex_);
-  TRY_STATUS(reachable());
-  volumes_.try_emplace(std::string(name), labels);
-  return answered();
+  return change("create_volume", name, [this, name = std::string(name), labels]() -> Status {
+    volumes_.try_emplace(name, labels);
+    return {};
+  });
 }
 
 Status SimEngine::remove_volume(std::string_view name) {
-  const std::scoped_lock lock(mutex_);
-  TRY_STATUS(reachable());
-  for (const auto& [box_name, box] : boxes_) {
-    for (const Mount& mount : box.mounts) {
-      if (mount.kind == Mount::Kind::kVolume && mount.source == name) {
-        return fail(Code::kConflict, fmt::format("volume {} is in use by {}", name, box_name));
+  return change("remove_volume", name, [this, name = std::string(name)]() -> Status {
+    for (const auto& [box_name, box] : boxes_) {
+      for (const Mount& mount : box.spec.mounts) {
+        if (mount.kind == Mount::Kind::kVolume && mount.source == name) {
+          return fail(Code::kConflict, fmt::format("volume {} is in use by {}", name, box_name));
+        }
       }
     }
-  }
-  if (volumes_.erase(std::string(name)) == 0) return missing("volume", name);
-  return answered();
+    const auto found = volumes_.find(name);
+    if (found == volumes_.end()) return missing("volume", name);
+    if (hooks_.volume_removed) hooks_.volume_removed(found->second);
+    volumes_.erase(found);
+    return {};
+  });
 }
 
 Result<std::vector<Volume>> SimEngine::list_volumes(const LabelFilters& labels) {

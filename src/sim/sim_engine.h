@@ -1,11 +1,12 @@
-// A Docker Engine in memory, for tests of cluster/local without containers: real threads and streams, no
-// processes. Containers run until a test ends them; the engine can be taken away, and answers can be lost
-// after the deed was done.
+// A Docker Engine in memory: containers without processes, that run until somebody ends them. It may be called by
+// real threads with streams (tests of the edge), or in virtual time (sim_local.h), where what goes wrong with a
+// call is asked for.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -19,14 +20,24 @@ class SimEngine : public docker::Engine {
  public:
   // ---- What a test does to it ----
   void add_image(const std::string& name, docker::Image image);
-  // The container's process ends with this code, after saying these lines.
-  void end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines = {});
+  // The container's process ends with this code, after saying these lines; false: no such one runs.
+  bool end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines = {});
   // While away every call answers kUnavailable and streams break; containers go on.
   void go_away(bool away);
-  // The next so many changing calls act, but their answers are lost (kTimeout).
-  void lose_answers(int calls);
-  // What exec answers in the containers whose name begins so.
-  void set_exec(const std::string& prefix, docker::ExecResult result);
+  // What becomes of a changing call. Lost answers are kTimeout. One that acts late does so at the latest before the
+  // next call about the same container or volume: the engine locks each.
+  enum class Mishap { kNone, kAnswerLost, kActsLate, kFails };
+  struct Hooks {
+    // Before each changing call; `name`: of the container or volume. May throw: the caller dies in the middle.
+    std::function<Mishap(std::string_view call, std::string_view name)> mishap;
+    std::function<void(std::function<void()>)> later;  // where calls may act late
+    std::function<void(const docker::ContainerSpec&)> started;
+    std::function<void(const docker::Container&)> ended;
+    std::function<void(const docker::Labels&)> volume_removed;
+    std::function<docker::ExecResult(const docker::Container&)> exec;
+  };
+  // They are called with the engine's lock held.
+  void set_hooks(Hooks hooks) { hooks_ = std::move(hooks); }
   int creations() const;  // containers made since the beginning
 
   // ---- Engine ----
@@ -53,15 +64,16 @@ class SimEngine : public docker::Engine {
 
  private:
   struct Box {
+    docker::ContainerSpec spec;
     docker::Container container;
-    std::vector<docker::Mount> mounts;
     std::vector<std::string> lines;
   };
   using Lock = std::unique_lock<std::mutex>;
 
   Status reachable() const;
-  // The deed is done; whether the caller hears of it is another matter.
-  Status answered();
+  // Runs a changing call, or something goes wrong with it.
+  template <class Act>
+  auto change(std::string_view call, std::string_view name, Act act) -> decltype(act());
   Result<Box*> find(std::string_view container);
   void happen(const Box& box, std::string action);
   void finish(Box& box, int exit_code);
@@ -71,12 +83,14 @@ class SimEngine : public docker::Engine {
   std::condition_variable_any changed_;
   std::uint64_t changes_ = 0;  // wakes who waits
   bool away_ = false;
-  int lost_answers_ = 0;
+  void catch_up(const std::string& name);
+
   int creations_ = 0;
+  Hooks hooks_;
+  std::map<std::string, std::vector<std::function<void()>>> late_;  // calls that have not acted yet, by name
   std::map<std::string, docker::Image, std::less<>> images_;
   std::map<std::string, Box, std::less<>> boxes_;  // by name
   std::map<std::string, docker::Labels, std::less<>> volumes_;
-  std::map<std::string, docker::ExecResult> execs_;
   std::deque<docker::Event> events_;
   std::uint64_t first_event_ = 0;  // the number of events_.front()
 };

@@ -46,8 +46,18 @@ TEST_F(Engine, ANameIsGivenOnceAndAnUnknownImageIsRefused) {
 }
 
 TEST_F(Engine, ALostAnswerHidesADeedThatWasDone) {
-  engine.lose_answers(1);
+  engine.set_hooks({.mishap = [](auto, auto) { return SimEngine::Mishap::kAnswerLost; }});
   EXPECT_EQ(engine.create({.name = "a", .image = "image:1"}).error().code, Code::kTimeout);
+  EXPECT_TRUE(engine.inspect("a").has_value());
+}
+
+TEST_F(Engine, ACallThatActsLateActsAfterItsAnswerWasGivenUp) {
+  std::function<void()> act;
+  engine.set_hooks({.mishap = [](auto, auto) { return SimEngine::Mishap::kActsLate; },
+                    .later = [&](std::function<void()> late) { act = std::move(late); }});
+  EXPECT_EQ(engine.create({.name = "a", .image = "image:1"}).error().code, Code::kTimeout);
+  EXPECT_FALSE(engine.inspect("a").has_value());
+  act();
   EXPECT_TRUE(engine.inspect("a").has_value());
 }
 

@@ -59,6 +59,8 @@ class SimServer {
   // the one with this number.
   std::uint64_t steps() const { return steps_; }
   void crash_after(std::uint64_t step) { crash_after_ = step; }
+  // Counts one. False when that was the last step of this process.
+  bool survives_step();
   bool is_quiet() const { return group_.commits.empty() && group_.answers.empty(); }
 
  private:
@@ -71,8 +73,6 @@ class SimServer {
   void plan_sync(Duration delay);
   void sync();
   void wake_in_time();
-  // False when that was the last step of this process.
-  bool survives_step();
 
   EventQueue& queue_;
   Random& random_;

@@ -18,17 +18,6 @@ using process::InstanceView;
 
 const process::Owner kUser;
 
-// Also an app that was new in a deployment that a user cancelled.
-bool is_leaving(const process::ProcessManager& manager, const AppId& app) {
-  for (const process::DeploymentView& deployment : manager.deployments()) {
-    if (deployment.verdict != process::DeploymentView::Verdict::kRunning) continue;
-    for (const process::DeploymentAction& action : deployment.actions) {
-      if (action.app == app && action.action == "StopApplication") return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 World::World(WorldOptions options)
@@ -38,12 +27,13 @@ World::World(WorldOptions options)
       store_(counts_),
       source_(queue_, random_, ledger_, faults_, counts_, options.source),
       server_(queue_, random_, store_, counts_,
-              {.book = options.kubernetes ? std::nullopt : std::optional(options.source.traits),
+              {.book = options.kind == WorldOptions::Kind::kKubernetes ? std::nullopt
+                                                                        : std::optional(options.source.traits),
                .process = options.process,
                .source =
                    [this](const SourceCall& call) {
                      trace("-> ", call);
-                     source_.call(call);
+                     local_ ? local_->call(call) : source_.call(call);
                    },
                .cluster =
                    [this](const Call& call) {
@@ -61,22 +51,42 @@ World::World(WorldOptions options)
                          server_.deliver(event);
                        });
                      } else {
-                       source_.connect([this](const SourceEvent& event) {
+                       const auto up = [this](const SourceEvent& event) {
                          trace("<- ", event);
                          server_.deliver(event);
-                       });
+                       };
+                       local_ ? local_->connect(up) : source_.connect(up);
                      }
                    },
                .crashed =
                    [this] {
                      trace("", std::string("server down"));
-                     kubernetes_ ? kubernetes_->disconnect() : source_.disconnect();
+                     kubernetes_ ? kubernetes_->disconnect()
+                     : local_    ? local_->disconnect()
+                                 : source_.disconnect();
                      queue_.after(between(random_, 10ms, 3s), [this] { be_up(); });
                    },
                .observed = [this](const server::Managers& managers,
                                   const server::Touched& touched) { observe(managers, touched); }}) {
-  if (options.kubernetes) {
+  if (options.kind == WorldOptions::Kind::kKubernetes) {
     kubernetes_ = std::make_unique<SimKubernetes>(queue_, random_, source_);
+  } else if (options.kind == WorldOptions::Kind::kLocal) {
+    const auto& [agents, each, traits] = options.source;
+    const auto survives = [this] {
+      if (!server_.survives_step()) return false;
+      if (!random_.chance(faults_.midway)) return true;
+      server_.crash();
+      return false;
+    };
+    local_ = std::make_unique<SimLocal>(queue_, random_, ledger_, faults_, counts_,
+                                        VirtualAgents::Options{.agents = agents,
+                                                               .run = {},
+                                                               .attributes = {},
+                                                               .cpus = each.cpus * agents,
+                                                               .memory = {each.memory.count * agents},
+                                                               .disk = {each.disk.count * agents},
+                                                               .unplugged = {}},
+                                        survives);
   }
 }
 
@@ -102,7 +112,7 @@ bool World::request(const std::vector<AppId>& apps, const Decide& decide) {
     if (!commit) return std::nullopt;
     for (const AppId& id : apps) {
       const auto view = managers.process().app(id);
-      if (!view || is_leaving(managers.process(), id)) removing_.insert(id);
+      if (!view || view->removing) removing_.insert(id);
       promises_[id].unanswered[number] = removing_.contains(id) ? Wish() : Wish(*view->spec);
     }
     return std::move(*commit);
@@ -181,7 +191,7 @@ void World::check_promises_kept() {
       throw Violation(fmt::format("{}: an acknowledged change did not survive a crash", id));
     }
     if (promise.unanswered.empty()) continue;
-    promise.acknowledged = kept != possible.end() && !is_leaving(process(), id) ? *kept : Wish();
+    promise.acknowledged = kept != possible.end() && view && !view->removing ? *kept : Wish();
     promise.unanswered.clear();
     if (promise.acknowledged) {
       removing_.erase(id);
@@ -245,9 +255,13 @@ void World::begin_faults() {
     if (server_.is_up()) server_.crash();
   });
   fault_now_and_then(faults_.task_fails, [this] {
-    if (source_.fail_some_task()) ++counts_.task_failures;
+    if (fail_some_task()) ++counts_.task_failures;
   });
   fault_now_and_then(faults_.agent_dies, [this] {
+    if (local_) {
+      ++counts_.agent_deaths;
+      return local_->unplug_some_agent(between(random_, 1s, 90s));
+    }
     const auto agent = some_agent(true);
     if (!agent) return;
     ++counts_.agent_deaths;
@@ -255,6 +269,11 @@ void World::begin_faults() {
     queue_.after(between(random_, 1s, 90s), [this, agent] { source_.power_on(*agent); });
   });
   fault_now_and_then(faults_.partition, [this] {
+    if (local_) {
+      ++counts_.partitions;
+      const bool restarts = faults_.task_fails > 0ms && random_.chance(0.5);
+      return local_->lose_engine(between(random_, 100ms, 1min), restarts);
+    }
     const auto agent = some_agent(true);
     if (!agent) return;
     ++counts_.partitions;
@@ -288,6 +307,7 @@ void World::calm_down() {
   ++season_;
   faults_ = {};
   store_.set_failing(false);
+  if (local_) local_->calm_down();
   for (int agent = 0; agent < source_.agents(); ++agent) {
     if (source_.is_gone(agent)) continue;
     source_.power_on(agent);
@@ -309,7 +329,7 @@ void World::observe(const server::Managers& managers, const server::Touched& tou
   for (const AppId& id : touched.apps) {
     if (const auto view = managers.process().app(id)) {
       trace("   ", *view);
-      check_minimum(managers.process(), *view);
+      check_minimum(*view);
     } else {
       seen_.erase(id);
     }
@@ -318,7 +338,7 @@ void World::observe(const server::Managers& managers, const server::Touched& tou
 
 // Promise 3, second half: no ready instance of a service is given up by our own action where that leaves
 // fewer than the declared minimum.
-void World::check_minimum(const process::ProcessManager& manager, const AppView& app) {
+void World::check_minimum(const AppView& app) {
   std::set<process::InstanceId> ready;
   std::set<process::InstanceId> given_up;
   for (const InstanceView& each : app.instances) {
@@ -328,9 +348,7 @@ void World::check_minimum(const process::ProcessManager& manager, const AppView&
     if (each.goal == process::Goal::kGone && well) given_up.insert(each.id);
   }
   const auto* service = std::get_if<process::Service>(&app.spec->kind);
-  const bool leaves =
-      removing_.contains(app.id) || perhaps_removing_.contains(app.id) || is_leaving(manager, app.id);
-  if (service != nullptr && !leaves) {
+  if (service != nullptr && !app.removing) {
     const auto least = static_cast<std::size_t>(
         std::ceil(service->instances * service->upgrade.minimum_health_capacity - 1e-9));
     for (const process::InstanceId& id : seen_[app.id].ready) {
@@ -463,6 +481,7 @@ void World::expect_nothing_left() {
     throw Violation(
         fmt::format("after the removal of everything {} objects are left", kubernetes_->objects()));
   }
+  if (local_) local_->expect_nothing_left();
   for (const auto& [claim, agent] : ledger_.volumes()) {
     throw Violation(
         fmt::format("after the removal of everything volumes of {} are left on {}", claim, agent));

@@ -15,6 +15,7 @@
 #include "sim/event_queue.h"
 #include "sim/ledger.h"
 #include "sim/sim_kubernetes.h"
+#include "sim/sim_local.h"
 #include "sim/sim_server.h"
 #include "sim/sim_source.h"
 #include "sim/sim_store.h"
@@ -23,7 +24,8 @@ namespace headrace::sim {
 
 struct WorldOptions {
   std::uint64_t seed = 1;
-  bool kubernetes = false;  // else a source of offers below a claim book
+  // What the claim book stands on, or what answers calls itself.
+  enum class Kind { kOffers, kLocal, kKubernetes } kind = Kind::kOffers;
   SourceOptions source;
   process::Options process{.first_port = 20000, .last_port = 20399};
   Faults faults;
@@ -55,6 +57,7 @@ class World {
   // mends them all.
   void suffer(Duration time);
   void calm_down();
+  bool fail_some_task() { return local_ ? local_->fail_some_task() : source_.fail_some_task(); }
   // Runs until everything is as wished and nothing moves; throws Violation after `limit` (promise 2).
   void settle(Duration limit = std::chrono::minutes(30));
   // Removes every app with its volumes; then nothing may be left anywhere.
@@ -64,7 +67,6 @@ class World {
   EventQueue& queue() { return queue_; }
   Random& random() { return random_; }
   SimServer& server() { return server_; }
-  SimSource& source() { return source_; }
   SimStore& store() { return store_; }
   const Ledger& ledger() const { return ledger_; }
   const Counts& counts() const { return counts_; }
@@ -92,7 +94,7 @@ class World {
   void begin_faults();
   void check_promises_kept();
   void observe(const server::Managers& managers, const server::Touched& touched);
-  void check_minimum(const process::ProcessManager& manager, const process::AppView& app);
+  void check_minimum(const process::AppView& app);
   std::optional<std::string> unsettled() const;
   std::optional<std::string> unsettled_app(const process::AppSpec& spec, const process::AppView& app) const;
   std::optional<int> some_agent(bool reachable);
@@ -108,6 +110,7 @@ class World {
   SimStore store_;
   SimSource source_;
   std::unique_ptr<SimKubernetes> kubernetes_;
+  std::unique_ptr<SimLocal> local_;
   SimServer server_;
   std::uint64_t season_ = 0;  // of faults
   std::map<process::AppId, Promise> promises_;

@@ -1,61 +1,30 @@
 #include "cluster/local/local_source.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 #include <condition_variable>
-#include <filesystem>
+#include <deque>
+#include <map>
 #include <mutex>
-#include <set>
 #include <sstream>
 #include <thread>
 
 #include "base/log.h"
-#include "cluster/local/checks.h"
-#include "cluster/local/container_spec.h"
 #include "cluster/local/listening.h"
-#include "cluster/local/strands.h"
+#include "cluster/local/probe.h"
+#include "cluster/local/virtual_agents.h"
 #include "docker/engine.h"
+#include "world/clock.h"
 #include "world/files.h"
 
 namespace headrace::cluster {
 namespace {
 
-constexpr Duration kLook = 2s;  // between looks at ports, agents and containers
-constexpr std::uint64_t kLooksPerCount = 5;
-constexpr Duration kRepeatStatus = 5s;  // an unacknowledged status is told again
-constexpr size_t kLogTailBytes = 64 << 10, kResultBytes = 4 << 10;
-constexpr std::string_view kResultMark = "::result::";
-constexpr PortRange kPorts{20000, 31999};
-constexpr int kLifecycleThreads = 8, kVolumeTries = 50;
-constexpr Duration kVolumePause = 100ms;
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
-Wall wall_now() {
-  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-}
-
-// The JSON after the mark on the last line that is not empty; empty where there is none.
-std::string result_of(std::string_view log) {
-  while (!log.empty() && (log.back() == '\n' || log.back() == '\r')) log.remove_suffix(1);
-  const size_t start = log.rfind('\n');
-  const std::string_view last = log.substr(start == std::string_view::npos ? 0 : start + 1);
-  const size_t mark = last.find(kResultMark);
-  if (mark == std::string_view::npos) return {};
-  std::string_view result = last.substr(mark + kResultMark.size());
-  while (!result.empty() && result.front() == ' ') result.remove_prefix(1);
-  return result.size() <= kResultBytes ? std::string(result) : std::string();
-}
+constexpr int kThreads = 12;  // a stop occupies one for as long as its grace
+constexpr Duration kStreamPause = 500ms;
+constexpr std::size_t kLongestLine = 64 << 10;
 
 class Local final : public LocalSource {
  public:
@@ -64,16 +33,20 @@ class Local final : public LocalSource {
         engine_(engine),
         secrets_(std::move(secrets)),
         sink_(std::move(sink)),
-        checks_(engine, [this](const TaskId& task, Health health,
-                               const std::string& message) { on_check(task, health, message); }),
-        strands_(kLifecycleThreads) {}
+        around_{.server_id = options_.server_id,
+                .show_secrets = [this](const Launch& launch) { return write_secrets(launch); },
+                .hide_secrets = [this](const TaskId& task) { remove_secrets(task); },
+                .listening = [](const std::string& address) { return listening_ports(address); },
+                .probe = probe} {}
 
   ~Local() override {
-    for (std::jthread* thread : {&look_thread_, &event_thread_}) thread->request_stop();
+    for (std::jthread& thread : threads_) thread.request_stop();
   }
 
   Status begin();
-  void call(SourceCall call) override;
+  void call(SourceCall call) override {
+    take([&](Now now) { return agents_->on_call(call, now); });
+  }
   Status unplug(const AgentId& agent) override { return set_plugged(agent, false); }
   Status plug(const AgentId& agent) override { return set_plugged(agent, true); }
 
@@ -85,537 +58,140 @@ class Local final : public LocalSource {
   Result<TaskStatistics> statistics(const TaskId& task) override;
 
  private:
-  struct Known {
-    Adopted adopted;
-    TaskStatus status;  // the latest
-    bool unacknowledged = false;
-    std::chrono::steady_clock::time_point told;
-    bool killing = false;  // our stop: its end is kKilled
-    bool was_ready = false;
-  };
-
-  void make_agents(const docker::Machine& machine);
-  void look(std::stop_token stop);
-  void count_containers();
-  void connect();
-  void adopt(const docker::Container& container);
-  void offer_all();
+  template <class Decide>
+  void take(Decide decide);
+  void let_out(VirtualAgents::Turn turn);  // mutex held
+  void do_deeds(std::stop_token stop);
+  void keep_time(std::stop_token stop);
   void follow_events(std::stop_token stop);
 
-  void launch(const Launch& launch);
-  void start_container(const Launch& launch);
-  void start_created(const TaskId& task);
-  void refuse_start(const TaskId& task, const Error& error);
-  void kill(const Kill& kill);
-  void destroy_volumes(const DestroyVolumes& destroy);
-  void acknowledge(const AcknowledgeSource& acknowledged);
-  void reconcile(const ReconcileTasks& asked);
-  void clean_up(const TaskId& task);
-
-  void on_started(const TaskId& task);
-  void on_ended(const TaskId& task);
-  void on_check(const TaskId& task, Health health, const std::string& message);
-  void report(const TaskId& task, const std::function<void(TaskStatus&)>& change);
-  TaskStatus ended_status(const Known& known, const docker::Container& container);
-  std::string log_tail(const std::string& container);
-
   Result<std::vector<docker::Mount>> write_secrets(const Launch& launch);
+  void remove_secrets(const TaskId& task);
   std::string secret_folder(const TaskId& task) const {
     return fmt::format("{}/{}/{}", options_.runtime_dir, options_.server_id, container_name(task));
   }
   Status set_plugged(const AgentId& agent, bool plugged);
-  bool is_plugged(const AgentId& agent) const;  // mutex held
   std::string unplugged_file() const { return options_.state_dir + "/unplugged"; }
 
   LocalOptions options_;
   docker::Engine& engine_;
   Secrets secrets_;
   Sink sink_;
+  Surroundings around_;
   SystemFiles files_;
+  SystemClock clock_;
 
-  mutable std::mutex mutex_;
-  std::vector<Agent> agents_;
-  std::set<AgentId> unplugged_;
-  std::map<TaskId, Known> known_;
-  std::map<AgentId, std::vector<std::uint16_t>> offered_ports_;
-  bool connected_ = false;
-  std::atomic<std::uint64_t> next_id_{1};
-  std::string run_id_;  // makes status and offer ids of this run unlike those of earlier ones
-
-  Checks checks_;
-  Strands strands_;
-  std::condition_variable_any look_now_;
-  std::jthread look_thread_, event_thread_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::optional<VirtualAgents> agents_;
+  std::deque<Deed> deeds_;
+  std::vector<std::jthread> threads_;
 };
 
 Status Local::begin() {
-  run_id_ = fmt::format("{:x}", wall_now().time_since_epoch().count());
   TRY_STATUS(files_.make_folder(options_.runtime_dir, {.mode = 0711}));
   TRY_STATUS(files_.make_folder(options_.runtime_dir + "/" + options_.server_id, {.mode = 0711}));
+  VirtualAgents::Options agents{.agents = std::max(1, options_.agents),
+                                .run = fmt::format("{:x}", clock_.now().wall.time_since_epoch().count()),
+                                .attributes = options_.attributes,
+                                .cpus = options_.cpus,
+                                .memory = options_.memory,
+                                .disk = options_.disk,
+                                .unplugged = {}};
+  if (agents.disk.count == 0) {
+    const auto space = files_.space(options_.state_dir);
+    agents.disk = space ? space->free : Bytes::gib(100);
+  }
   if (files_.exists(unplugged_file())) {
     TRY(const std::string text, files_.read(unplugged_file()));
     std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) unplugged_.insert(AgentId(line));
+    for (std::string line; std::getline(lines, line);) agents.unplugged.insert(AgentId(line));
   }
-  if (const auto machine = engine_.machine(); machine) {
-    make_agents(*machine);
-  } else {
-    // The server starts without an engine and says so; the look thread goes on asking.
-    log::warn("No Docker Engine: {}", machine.error().to_string());
+  agents_.emplace(std::move(agents));
+  // The server starts without an engine and says so; the looks go on asking.
+  take([&](Now now) { return agents_->on_start(now); });
+  for (int i = 0; i < kThreads; ++i) {
+    threads_.emplace_back([this](std::stop_token stop) { do_deeds(stop); });
   }
-  look_thread_ = std::jthread([this](std::stop_token stop) { look(stop); });
-  event_thread_ = std::jthread([this](std::stop_token stop) { follow_events(stop); });
+  threads_.emplace_back([this](std::stop_token stop) { keep_time(stop); });
+  threads_.emplace_back([this](std::stop_token stop) { follow_events(stop); });
   return {};
 }
 
-void Local::make_agents(const docker::Machine& machine) {
-  const int count = std::max(1, options_.agents);
-  const double cpus = options_.cpus > 0 ? options_.cpus : machine.cpus;
-  // A tenth of the memory stays the machine's own.
-  const Bytes memory = options_.memory.count > 0 ? options_.memory : Bytes{machine.memory.count / 10 * 9};
-  Bytes disk = options_.disk;
-  if (disk.count == 0) {
-    const auto space = files_.space(options_.state_dir);
-    disk = space ? space->free : Bytes::gib(100);
-  }
+// ---- The edge ------------------------------------------------------------------------------------
+
+template <class Decide>
+void Local::take(Decide decide) {
   const std::scoped_lock lock(mutex_);
-  agents_.clear();
-  for (int i = 1; i <= count; ++i) {
-    Agent agent{
-        .id = AgentId(fmt::format("agent-{}", i)),
-        .hostname = fmt::format("agent-{}", i),
-        .address = fmt::format("127.0.0.{}", i),
-        .total = {.cpus = cpus / count, .memory = {memory.count / count}, .disk = {disk.count / count}}};
-    if (const auto given = options_.attributes.find(i); given != options_.attributes.end()) {
-      agent.attributes = given->second;
-    }
-    agent.up = !unplugged_.contains(agent.id);
-    if (!agent.up) agent.cause = "unplugged by `headrace agent unplug`";
-    agents_.push_back(std::move(agent));
+  let_out(decide(clock_.now()));
+}
+
+void Local::let_out(VirtualAgents::Turn turn) {
+  for (SourceEvent& event : turn.events) sink_(std::move(event));
+  for (Deed& deed : turn.deeds) deeds_.push_back(std::move(deed));
+  changed_.notify_all();
+}
+
+void Local::do_deeds(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [&] { return !deeds_.empty(); }) && !stop.stop_requested()) {
+    Deed deed = std::move(deeds_.front());
+    deeds_.pop_front();
+    lock.unlock();
+    const AnyDone done = perform(std::move(deed), engine_, around_);
+    lock.lock();
+    let_out(agents_->on_done(done, clock_.now()));
   }
 }
 
-// ---- Connection, offers ----
-
-// One thread keeps the picture whole: connects, adopts, renews offers, tells statuses again.
-void Local::look(std::stop_token stop) {
-  std::uint64_t looks = 0;
+void Local::keep_time(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    bool connected = false;
-    {
-      const std::scoped_lock lock(mutex_);
-      connected = connected_;
-    }
-    const auto version = engine_.version();
-    if (!version && connected) {
-      {
-        const std::scoped_lock lock(mutex_);
-        connected_ = false;
-      }
-      sink_(SourceDisconnected{version.error().to_string()});
-    }
-    if (version && !connected) connect();
-    if (version) offer_all();
-    std::vector<TaskStatus> again;
-    {
-      const std::scoped_lock lock(mutex_);
-      const auto now = std::chrono::steady_clock::now();
-      for (auto& [id, known] : known_) {
-        if (known.unacknowledged && now - known.told >= kRepeatStatus && is_plugged(known.adopted.agent)) {
-          known.told = now;
-          again.push_back(known.status);
-        }
-      }
-    }
-    for (TaskStatus& status : again) sink_(SourceStatus{std::move(status)});
-    if (version && ++looks % kLooksPerCount == 0) count_containers();
-    std::mutex waiting;
-    std::unique_lock lock(waiting);
-    look_now_.wait_for(lock, stop, kLook, [] { return false; });
-  }
-}
-
-// Events of the engine can be missed (it was restarted, it dropped them): what does not run any more has
-// ended.
-void Local::count_containers() {
-  const auto containers = engine_.list({"headrace.server=" + options_.server_id}, /*also_stopped=*/false);
-  if (!containers) return;
-  std::set<std::string> running;
-  for (const docker::Container& container : *containers) running.insert(container.name);
-  std::vector<TaskId> ended;
-  {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& [id, known] : known_) {
-      if (known.status.state == TaskState::kRunning && !running.contains(container_name(id)))
-        ended.push_back(id);
+    const auto due = agents_->next_deadline();
+    const Duration wait = due ? *due - clock_.now().mono : Duration::max();
+    if (wait <= 0ms) {
+      let_out(agents_->on_time(clock_.now()));
+    } else if (due) {
+      changed_.wait_for(lock, stop, wait, [&] { return agents_->next_deadline() != due; });
+    } else {
+      changed_.wait(lock, stop, [&] { return agents_->next_deadline().has_value(); });
     }
   }
-  for (const TaskId& task : ended) strands_.post(task.str(), [this, task] { on_ended(task); });
-}
-
-void Local::connect() {
-  const auto machine = engine_.machine();
-  const auto containers = engine_.list({"headrace.server=" + options_.server_id}, /*also_stopped=*/true);
-  if (!machine || !containers) return;
-  if (agents_.empty()) make_agents(*machine);
-  for (const docker::Container& container : *containers) adopt(container);
-  std::vector<Agent> agents;
-  {
-    const std::scoped_lock lock(mutex_);
-    connected_ = true;
-    agents = agents_;
-    offered_ports_.clear();
-  }
-  sink_(SourceConnected{std::move(agents)});
-  look_now_.notify_all();
-}
-
-void Local::adopt(const docker::Container& container) {
-  const auto adopted = adopted_from(container.labels);
-  if (!adopted) return log::warn("{}", adopted.error().to_string());
-  const TaskId task = adopted->task;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (known_.contains(task)) return;
-    known_[task] = Known{.adopted = *adopted,
-                         .status = {.task = task,
-                                    .claim = adopted->claim.id,
-                                    .agent = adopted->agent,
-                                    .state = TaskState::kStarting,
-                                    .at = wall_now(),
-                                    .granted = adopted->claim}};
-  }
-  switch (container.state) {
-    case docker::ContainerState::kCreated:
-      // Create and start are one effect: a crash came between its halves.
-      strands_.post(task.str(), [this, task] { start_created(task); });
-      break;
-    case docker::ContainerState::kExited:
-    case docker::ContainerState::kDead: on_ended(task); break;
-    default: on_started(task);
-  }
-}
-
-void Local::offer_all() {
-  std::vector<Offer> offers;
-  {
-    const std::scoped_lock lock(mutex_);
-    for (const Agent& agent : agents_) {
-      if (!agent.up) continue;
-      std::set<std::uint16_t> ours;
-      for (const auto& [id, known] : known_) {
-        if (known.adopted.agent != agent.id) continue;
-        for (const auto& [name, number] : known.adopted.claim.ports) ours.insert(number);
-      }
-      std::vector<std::uint16_t> taken;
-      for (const std::uint16_t port : listening_ports(agent.address)) {
-        if (port >= kPorts.first && port <= kPorts.second && !ours.contains(port)) taken.push_back(port);
-      }
-      const auto offered = offered_ports_.find(agent.id);
-      if (offered != offered_ports_.end() && offered->second == taken) continue;
-      offered_ports_[agent.id] = taken;
-      offers.push_back({.id = OfferId(fmt::format("{}-{}", run_id_, next_id_++)),
-                        .agent = agent,
-                        .free = agent.total,
-                        .ports = {kPorts},
-                        .taken_ports = std::move(taken)});
-    }
-  }
-  for (Offer& offer : offers) sink_(Offered{std::move(offer)});
 }
 
 void Local::follow_events(std::stop_token stop) {
-  std::optional<docker::EngineTime> since;
+  docker::EngineTime since = std::chrono::system_clock::now();
   while (!stop.stop_requested()) {
     const docker::EventQuery query{
-        .since = since, .labels = {"headrace.server=" + options_.server_id}, .actions = {"start", "die"}};
+        .since = since, .labels = {"headrace.server=" + options_.server_id}, .actions = {"die"}};
     (void)engine_.events(
         query,
         [&](const docker::Event& event) {
           since = event.time;
-          const auto label = event.labels.find("headrace.task");
-          if (label == event.labels.end()) return true;
-          const TaskId task(label->second);
-          strands_.post(task.str(), [this, task, died = event.action == "die"] {
-            if (died) {
-              on_ended(task);
-            } else {
-              on_started(task);
-            }
-          });
+          const auto task = event.labels.find("headrace.task");
+          if (task == event.labels.end()) return true;
+          take([&](Now now) { return agents_->on_died(TaskId(task->second), now); });
           return true;
         },
         stop);
-    std::mutex waiting;
-    std::unique_lock lock(waiting);
+    std::unique_lock lock(mutex_);
     std::condition_variable_any pause;
-    pause.wait_for(lock, stop, 500ms, [] { return false; });
+    pause.wait_for(lock, stop, kStreamPause, [] { return false; });
+    if (!stop.stop_requested()) let_out(agents_->on_missed(clock_.now()));
   }
 }
 
-// ---- Calls ----
-
-void Local::call(SourceCall call) {
-  std::visit(Overloaded{[&](Launch& each) {
-                          {
-                            const std::scoped_lock lock(mutex_);
-                            if (!is_plugged(each.agent)) return;  // nobody there to hear it
-                            // Known from now on, though nothing of it runs yet (offer.h, ReconcileTasks).
-                            known_.try_emplace(each.task.id, Known{.adopted = {.task = each.task.id,
-                                                                               .claim = each.claim,
-                                                                               .agent = each.agent,
-                                                                               .check = each.task.spec.check},
-                                                                   .status = {.task = each.task.id,
-                                                                              .claim = each.claim.id,
-                                                                              .agent = each.agent,
-                                                                              .state = TaskState::kStarting,
-                                                                              .at = wall_now(),
-                                                                              .granted = each.claim}});
-                          }
-                          const std::string key = each.task.id.str();
-                          strands_.post(key, [this, launch = std::move(each)] { this->launch(launch); });
-                        },
-                        [&](Kill& each) {
-                          const std::string key = each.task.str();
-                          strands_.post(key, [this, kill = each] { this->kill(kill); });
-                        },
-                        [&](DestroyVolumes& each) {
-                          const std::string key = "claim " + each.claim.str();
-                          strands_.post(key, [this, destroy = each] { destroy_volumes(destroy); });
-                        },
-                        [&](AcknowledgeSource& each) {
-                          const std::string key = each.task.str();
-                          strands_.post(key, [this, acknowledged = each] { acknowledge(acknowledged); });
-                        },
-                        [&](ReconcileTasks& each) { reconcile(each); }, [](Decline&) {}},
-             call);
+Status Local::set_plugged(const AgentId& agent, bool plugged) {
+  const std::scoped_lock lock(mutex_);
+  TRY(const auto unplugged, agents_->unplugged_with(agent, plugged));
+  std::string text;
+  for (const AgentId& each : unplugged) text += each.str() + "\n";
+  TRY_STATUS(files_.write(unplugged_file(), text));
+  let_out(agents_->on_plug(agent, plugged, clock_.now()));
+  return {};
 }
 
-void Local::launch(const Launch& launch) {
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(launch.task.id);
-    if (found == known_.end() || found->second.killing || !is_plugged(launch.agent)) return;
-    if (found->second.status.state != TaskState::kStarting) {
-      const TaskStatus status = found->second.status;  // a repeated call is answered again
-      return sink_(SourceStatus{status});
-    }
-  }
-  start_container(launch);
-}
-
-void Local::start_container(const Launch& launch) {
-  const TaskId& task = launch.task.id;
-  const auto mounts = write_secrets(launch);
-  if (!mounts) return refuse_start(task, mounts.error());
-  // Volumes are made first, with our labels: by its labels a volume's owner is known.
-  for (const VolumeWant& volume : launch.volumes) {
-    const auto made = engine_.create_volume(
-        volume_name(options_.server_id, launch.claim.id, volume.name),
-        {{"headrace.server", options_.server_id}, {"headrace.claim", launch.claim.id.str()}});
-    if (!made) return refuse_start(task, made.error());
-  }
-  const auto created = engine_.create(container_spec(options_.server_id, launch, *mounts));
-  // A name in use: this task was created before a crash; starting is the other half of the same effect.
-  if (!created && created.error().code != Code::kConflict) return refuse_start(task, created.error());
-  start_created(task);
-}
-
-void Local::start_created(const TaskId& task) {
-  if (const Status started = engine_.start(container_name(task)); !started)
-    return refuse_start(task, started.error());
-  on_started(task);
-}
-
-void Local::refuse_start(const TaskId& task, const Error& error) {
-  clean_up(task);
-  report(task, [&](TaskStatus& status) {
-    status.state = TaskState::kFailed;
-    status.message = "could not be started: " + error.to_string();
-  });
-}
-
-void Local::kill(const Kill& kill) {
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(kill.task);
-    if (found == known_.end() || !is_plugged(kill.agent)) return;
-    if (is_terminal(found->second.status.state)) return sink_(SourceStatus{found->second.status});
-    found->second.killing = true;
-  }
-  checks_.remove(kill.task);
-  const Status stopped = engine_.stop(container_name(kill.task), kill.grace);
-  if (!stopped && stopped.error().code != Code::kNotFound) {
-    return log::warn("Stopping {} failed: {}", kill.task, stopped.error().to_string());
-  }
-  on_ended(kill.task);
-}
-
-void Local::destroy_volumes(const DestroyVolumes& destroy) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!is_plugged(destroy.agent)) return;
-  }
-  const auto volumes = engine_.list_volumes(
-      {"headrace.server=" + options_.server_id, "headrace.claim=" + destroy.claim.str()});
-  bool gone = volumes.has_value();
-  for (const docker::Volume& volume : volumes ? *volumes : std::vector<docker::Volume>{}) {
-    Status removed = engine_.remove_volume(volume.name);
-    // The container that used it may be about to be removed, on a strand of its own.
-    for (int tries = 0; !removed && removed.error().code == Code::kConflict && tries < kVolumeTries;
-         ++tries) {
-      std::this_thread::sleep_for(kVolumePause);
-      removed = engine_.remove_volume(volume.name);
-    }
-    gone = gone && (removed || removed.error().code == Code::kNotFound);
-  }
-  if (gone) sink_(VolumesDestroyed{destroy.claim});  // else the book asks again
-}
-
-void Local::acknowledge(const AcknowledgeSource& acknowledged) {
-  bool ended = false;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(acknowledged.task);
-    if (found == known_.end() || found->second.status.id != acknowledged.status) return;
-    found->second.unacknowledged = false;
-    ended = is_terminal(found->second.status.state);
-    if (ended) known_.erase(found);
-  }
-  if (ended) clean_up(acknowledged.task);
-}
-
-void Local::clean_up(const TaskId& task) {
-  checks_.remove(task);
-  if (const Status removed = engine_.remove(container_name(task), /*force=*/true);
-      !removed && removed.error().code != Code::kNotFound) {
-    log::warn("Removing the ended {} failed: {}", task, removed.error().to_string());
-  }
-  if (const Status removed = files_.remove(secret_folder(task)); !removed) {
-    log::warn("Removing the secret files of {} failed: {}", task, removed.error().to_string());
-  }
-}
-
-void Local::reconcile(const ReconcileTasks& asked) {
-  std::vector<TaskStatus> statuses;
-  Reconciled done{.round = asked.round};
-  {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& [task, agent] : asked.tasks) {
-      if (!is_plugged(agent)) continue;
-      const auto found = known_.find(task);
-      if (found == known_.end()) {
-        done.unknown.push_back(task);
-      } else {
-        statuses.push_back(found->second.status);
-      }
-    }
-  }
-  for (TaskStatus& status : statuses) sink_(SourceStatus{std::move(status)});
-  sink_(std::move(done));
-}
-
-// ---- What happens to containers ----
-
-void Local::report(const TaskId& task, const std::function<void(TaskStatus&)>& change) {
-  TaskStatus status;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(task);
-    if (found == known_.end() || is_terminal(found->second.status.state)) return;
-    if (!is_plugged(found->second.adopted.agent)) return;
-    Known& known = found->second;
-    change(known.status);
-    known.status.id = StatusId(fmt::format("{}-{}", run_id_, next_id_++));
-    known.status.at = wall_now();
-    known.unacknowledged = true;
-    known.told = std::chrono::steady_clock::now();
-    known.was_ready = known.was_ready || known.status.health == Health::kReady;
-    status = known.status;
-  }
-  sink_(SourceStatus{std::move(status)});
-}
-
-void Local::on_started(const TaskId& task) {
-  std::optional<Adopted> to_check;
-  bool was_ready = false;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(task);
-    if (found == known_.end() || found->second.status.state != TaskState::kStarting) return;
-    if (found->second.killing) return;
-    if (found->second.adopted.check) to_check = found->second.adopted;
-    was_ready = found->second.was_ready;
-  }
-  report(task, [](TaskStatus& status) { status.state = TaskState::kRunning; });
-  if (to_check) checks_.add(task, to_check->claim, *to_check->check, was_ready);
-}
-
-std::string Local::log_tail(const std::string& container) {
-  std::string tail;
-  (void)engine_.logs(container, {.tail = 500}, [&](docker::Output, std::string_view bytes) {
-    tail += bytes;
-    return tail.size() < 4 * kLogTailBytes;
-  });
-  if (tail.size() > kLogTailBytes) tail.erase(0, tail.size() - kLogTailBytes);
-  return tail;
-}
-
-TaskStatus Local::ended_status(const Known& known, const docker::Container& container) {
-  TaskStatus status = known.status;
-  status.exit_code = container.exit_code;
-  status.health = Health::kUnknown;
-  status.log_tail = log_tail(container.id);
-  status.result = result_of(status.log_tail);
-  status.state = known.killing              ? TaskState::kKilled
-                 : container.exit_code == 0 ? TaskState::kFinished
-                                            : TaskState::kFailed;
-  if (container.out_of_memory) {
-    status.message = "killed by the kernel: it used more memory than it may";
-  } else if (!container.error.empty()) {
-    status.message = container.error;
-  } else if (known.killing) {
-    status.message = "stopped";
-  } else {
-    status.message = fmt::format("ended with exit code {}", container.exit_code);
-  }
-  return status;
-}
-
-void Local::on_ended(const TaskId& task) {
-  checks_.remove(task);
-  Known known;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto found = known_.find(task);
-    if (found == known_.end() || is_terminal(found->second.status.state)) return;
-    if (!is_plugged(found->second.adopted.agent)) return;
-    known = found->second;
-  }
-  const auto container = engine_.inspect(container_name(task));
-  if (container && container->state == docker::ContainerState::kRunning) return;  // an older event
-  if (!container && container.error().code != Code::kNotFound) return;  // asked again at the next look
-  TaskStatus ended = known.status;
-  if (container) {
-    ended = ended_status(known, *container);
-  } else {
-    ended.state = known.killing ? TaskState::kKilled : TaskState::kFailed;
-    ended.message = known.killing ? "stopped" : "its container was removed by somebody else";
-  }
-  report(task, [&](TaskStatus& status) { status = ended; });
-}
-
-void Local::on_check(const TaskId& task, Health health, const std::string& message) {
-  strands_.post(task.str(), [this, task, health, message] {
-    report(task, [&](TaskStatus& status) {
-      if (status.state != TaskState::kRunning) return;
-      status.health = health;
-      status.message = message;
-    });
-  });
-}
-
-// ---- Secrets ----
+// ---- Secrets -------------------------------------------------------------------------------------
 
 Result<std::vector<docker::Mount>> Local::write_secrets(const Launch& launch) {
   std::vector<docker::Mount> mounts;
@@ -643,58 +219,10 @@ Result<std::vector<docker::Mount>> Local::write_secrets(const Launch& launch) {
   return mounts;
 }
 
-// ---- Plugs ----
-
-bool Local::is_plugged(const AgentId& agent) const {
-  return !unplugged_.contains(agent);
-}
-
-Status Local::set_plugged(const AgentId& id, bool plugged) {
-  Agent changed;
-  std::vector<TaskId> tasks;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto agent = std::ranges::find(agents_, id, &Agent::id);
-    if (agent == agents_.end()) {
-      std::vector<std::string> names;
-      for (const Agent& each : agents_) names.push_back(each.id.str());
-      return fail(Code::kNotFound, fmt::format("there is no agent {}", id),
-                  fmt::format("agents: {}", fmt::join(names, ", ")));
-    }
-    if (agent->up == plugged) return {};
-    std::string text;
-    if (plugged) {
-      unplugged_.erase(id);
-    } else {
-      unplugged_.insert(id);
-    }
-    for (const AgentId& each : unplugged_) text += each.str() + "\n";
-    TRY_STATUS(files_.write(unplugged_file(), text));
-    agent->up = plugged;
-    agent->cause = plugged ? "" : "unplugged by `headrace agent unplug`";
-    changed = *agent;
-    offered_ports_.erase(id);
-    for (const auto& [task, known] : known_) {
-      if (known.adopted.agent == id) tasks.push_back(task);
-    }
+void Local::remove_secrets(const TaskId& task) {
+  if (const Status removed = files_.remove(secret_folder(task)); !removed) {
+    log::warn("Removing the secret files of {} failed: {}", task, removed.error().to_string());
   }
-  if (plugged) {
-    sink_(SourceAgent{changed});
-    // What a pulled plug ended is only now seen to have ended.
-    for (const TaskId& task : tasks) strands_.post(task.str(), [this, task] { on_ended(task); });
-    look_now_.notify_all();
-    return {};
-  }
-  sink_(SourceAgent{changed});
-  for (const TaskId& task : tasks) {
-    checks_.remove(task);
-    strands_.post(task.str(), [this, task] {
-      if (const Status killed = engine_.kill(container_name(task), "SIGKILL"); !killed) {
-        log::debug("Unplugging: {}", killed.error().to_string());
-      }
-    });
-  }
-  return {};
 }
 
 // ---- TaskAccess ----
@@ -712,7 +240,7 @@ Status Local::logs(const TaskId& task, const LogOptions& options,
     std::string& line = begun[output];
     for (const char c : bytes) {
       if (c != '\n') line += c;
-      if (c != '\n' && line.size() < kLogTailBytes) continue;
+      if (c != '\n' && line.size() < kLongestLine) continue;
       if (!on_line(word(output), std::exchange(line, {}))) return false;
     }
     return true;

@@ -2,9 +2,8 @@
 // that carry labels (headrace.server, headrace.task, headrace.claim, …); adopts what it finds after a restart
 // and restarts none; never touches a container without its labels.
 //
-// It owns threads and talks to the engine; the pump gives it calls and takes its events. Statuses that need
-// an acknowledgement are repeated until acknowledged: they are kept in the container's existence (an ended
-// container is removed only after its terminal status was acknowledged).
+// It is the edge: threads, clock, engine and files. What is decided stands in virtual_agents.h. The pump gives it
+// calls and takes its events.
 #pragma once
 
 #include <functional>

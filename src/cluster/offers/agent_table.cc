@@ -480,11 +480,14 @@ std::vector<AgentTable::Candidate> AgentTable::candidates(const Query& query, st
   return found;
 }
 
+bool AgentTable::Query::is_property(const Rule& rule) {
+  return rule.op == Operator::kLike || rule.op == Operator::kUnlike || rule.op == Operator::kIs ||
+         (rule.op == Operator::kCluster && rule.value != 0);
+}
+
 bool AgentTable::meets_properties(const Query& query, Index agent) const {
   return std::ranges::all_of(query.rules, [&](const Query::Rule& rule) {
-    const bool is_property = rule.op == Operator::kLike || rule.op == Operator::kUnlike ||
-                             rule.op == Operator::kIs || (rule.op == Operator::kCluster && rule.value != 0);
-    return rule.preferred || !is_property || Query::allows(rule, columns_[rule.column].of_agent[agent]);
+    return rule.preferred || !Query::is_property(rule) || Query::allows(rule, columns_[rule.column].of_agent[agent]);
   });
 }
 
@@ -506,9 +509,7 @@ std::optional<AgentRefusal> AgentTable::refusal(const Query& query, Index agent)
   if (row.offer.empty()) return because("no-offer", "has offered nothing yet");
   const auto refused_by = [&](bool by_property) -> const Query::Rule* {
     for (const Query::Rule& rule : query.rules) {
-      const bool is_property = rule.op == Operator::kLike || rule.op == Operator::kUnlike ||
-                               rule.op == Operator::kIs || (rule.op == Operator::kCluster && rule.value != 0);
-      if (rule.preferred || is_property != by_property) continue;
+      if (rule.preferred || Query::is_property(rule) != by_property) continue;
       if (!Query::allows(rule, columns_[rule.column].of_agent[agent])) return &rule;
     }
     return nullptr;

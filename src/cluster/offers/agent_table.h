@@ -170,6 +170,8 @@ struct AgentTable::Query {
   // Whether one rule lets the agent with this value take an instance.
   static bool allows(const Rule& rule, ValueId value);
   static std::int64_t penalty(const Rule& rule, ValueId value);
+  // Whether it speaks of the agent alone, not of what else runs where.
+  static bool is_property(const Rule& rule);
 };
 
 }  // namespace headrace::cluster
