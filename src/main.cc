@@ -212,17 +212,21 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.option_defaults()->always_capture_default(false);
   const char* server = std::getenv("HEADRACE_SERVER");
-  given.context.server = server && *server ? server : "unix:" + cli::default_socket();
-  app.add_option("--server", given.context.server, "unix:/path or http://host:port (HEADRACE_SERVER)");
+  const char* token = std::getenv("HEADRACE_TOKEN");
+  std::string address = server && *server ? server : "unix:" + cli::default_socket();
+  app.add_option("--server", address, "unix:/path or http://host:port (HEADRACE_SERVER)");
   app.add_option("--token-from", given.token_file, "File with the token for TCP");
   app.add_option("--output", given.output, "text or json")->check(CLI::IsMember({"text", "json"}));
   app.parse_complete_callback([&] {
     given.context.as_json = given.output == "json";
-    if (const char* token = std::getenv("HEADRACE_TOKEN")) given.context.token = token;
+    std::string word = token ? token : "";
     if (!given.token_file.empty()) {
       std::ifstream file(given.token_file);
-      std::getline(file, given.context.token);
+      std::getline(file, word);
     }
+    auto client = client::Client::connect(address, word);
+    if (!client) throw CLI::ValidationError("--server", client.error().to_string());
+    given.context.client = *std::move(client);
   });
   add_server(app, given, exit);
   add_environments(app, given, exit);

@@ -37,17 +37,14 @@ http::Filter access_filter(AccessRules rules) {
     };
     const std::string_view host = name_of(request.headers.get("Host"));
     if (!is_ours(host)) {
-      return error_response({Code::kRefused,
-                             fmt::format("This server is not \"{}\"", host),
-                             "call it by its address, or start it with --host-name",
-                             {},
-                             {}});
+      return error_response({Code::kRefused, fmt::format("This server is not \"{}\"", host),
+                             "call it by its address, or start it with --host-name"});
     }
     std::string_view origin = request.headers.get("Origin");
     if (!origin.empty()) {
       const size_t scheme = origin.find("://");
       if (scheme == std::string_view::npos || !is_ours(name_of(origin.substr(scheme + 3)))) {
-        return error_response({Code::kRefused, "Pages of other sites may not call this server", {}, {}, {}});
+        return error_response({Code::kRefused, "Pages of other sites may not call this server", {}});
       }
     }
     if (request.path == "/ping") return std::nullopt;
@@ -56,11 +53,8 @@ http::Filter access_filter(AccessRules rules) {
     if (!given.starts_with(kScheme) || rules.token.reveal().empty() ||
         !is_same(given.substr(kScheme.size()), rules.token.reveal())) {
       http::Response response = error_response(
-          {Code::kUnauthorized,
-           "No or a wrong token",
-           "send \"Authorization: Bearer <token>\" with the token from the server's token file",
-           {},
-           {}});
+          {Code::kUnauthorized, "No or a wrong token",
+           "send \"Authorization: Bearer <token>\" with the token from the server's token file"});
       response.headers.set("WWW-Authenticate", "Bearer realm=\"headrace\"");
       return response;
     }

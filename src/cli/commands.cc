@@ -79,10 +79,6 @@ Result<json::object> body_of(const WishArguments& wish) {
   return body;
 }
 
-Result<client::Client> connect(const Context& context) {
-  return client::Client::connect(context.server, context.token);
-}
-
 Exit print(const Context& context, const json::value& answer, const std::string& text) {
   if (context.as_json) {
     fmt::print("{}\n", json::serialize(answer));
@@ -92,17 +88,16 @@ Exit print(const Context& context, const json::value& answer, const std::string&
   return Exit::kDone;
 }
 
-Exit refused(const Context& context, const client::Client& client, const Error& error) {
-  return client.errors().size() > 1 ? report_all(context, client.errors()) : report(context, error);
+Exit refused(const Context& context, const Error& error) {
+  const auto& all = context.client->errors();
+  return all.size() > 1 ? report_all(context, all) : report(context, error);
 }
 
 // One GET, shown.
 template <class Show>
 Exit get_and_show(const Context& context, const std::string& target, Show show) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  const auto answer = client->get(target);
-  if (!answer) return refused(context, *client, answer.error());
+  const auto answer = context.client->get(target);
+  if (!answer) return refused(context, answer.error());
   return print(context, *answer, show(*answer));
 }
 
@@ -123,10 +118,9 @@ Result<Subject> find_subject(const client::Client& client, const std::string& na
               "headrace list");
 }
 
-Exit begun(const Context& context, const client::Client& client, const Result<json::value>& operation,
-           const WishArguments& wish) {
-  if (!operation) return refused(context, client, operation.error());
-  if (wish.wait) return follow_operation(context, client, *operation, wish.timeout);
+Exit begun(const Context& context, const Result<json::value>& operation, const WishArguments& wish) {
+  if (!operation) return refused(context, operation.error());
+  if (wish.wait) return follow_operation(context, *operation, wish.timeout);
   return print(context, *operation,
                fmt::format("{} {} has begun; follow it: headrace status {}\n", text_at(*operation, "kind"),
                            text_at(*operation, "id"), text_at(*operation, "environment")));
@@ -149,17 +143,15 @@ Exit report_all(const Context& context, const std::vector<Error>& errors) {
 }
 
 Exit show_status(const Context& context, const std::string& subject) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
   if (!subject.empty()) {
-    const auto found = find_subject(*client, subject);
+    const auto found = find_subject(*context.client, subject);
     if (!found) return report(context, found.error());
     return print(context, found->value,
                  found->is_operation ? show_operation(found->value) : show_environment(found->value));
   }
-  const auto status = client->get("/v1/status");
+  const auto status = context.client->get("/v1/status");
   if (!status) return report(context, status.error());
-  const auto environments = client->get("/v1/environments");
+  const auto environments = context.client->get("/v1/environments");
   if (!environments) return report(context, environments.error());
   json::object both{{"server", *status}, {"environments", environments->at("environments")}};
   return print(context, both, show_server(*status) + "\n" + show_environments(*environments));
@@ -173,19 +165,15 @@ Exit agents(const Context& context) {
 }
 
 Exit plug(const Context& context, const std::string& agent, bool plugged) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  const auto done =
-      client->post(fmt::format("/v1/agents/{}/{}", agent, plugged ? "plug" : "unplug"), json::object{});
+  const auto done = context.client->post(fmt::format("/v1/agents/{}/{}", agent, plugged ? "plug" : "unplug"),
+                                         json::object{});
   if (!done) return report(context, done.error());
   return print(context, *done, fmt::format("{} is {}\n", agent, plugged ? "plugged in again" : "unplugged"));
 }
 
 Exit logs(const Context& context, const std::string& environment, const std::string& component, int tail,
           bool follow) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  const auto view = client->get("/v1/environments/" + environment);
+  const auto view = context.client->get("/v1/environments/" + environment);
   if (!view) return report(context, view.error());
   const std::string service =
       component.find('/') == std::string::npos ? "" : component.substr(component.find('/') + 1);
@@ -209,11 +197,8 @@ Exit logs(const Context& context, const std::string& environment, const std::str
     }
   }
   if (logs.empty()) {
-    return report(context, {Code::kNotFound,
-                            fmt::format("no task of {} {} runs now", environment, component),
-                            fmt::format("headrace status {}", environment),
-                            {},
-                            {}});
+    return report(context, {Code::kNotFound, fmt::format("no task of {} {} runs now", environment, component),
+                            fmt::format("headrace status {}", environment)});
   }
   const auto show = [&](const Log& log, std::string_view line) {
     if (context.as_json) {
@@ -229,7 +214,7 @@ Exit logs(const Context& context, const std::string& environment, const std::str
     std::istringstream kept(log.kept);
     for (std::string line; std::getline(kept, line);) show(log, line);
     if (!log.kept.empty()) return {};
-    TRY(const client::Client own, connect(context));
+    const client::Client own = *context.client;
     return own.lines(fmt::format("/v1/tasks/{}/logs?tail={}&follow={}", log.task, tail, follow),
                      [&](std::string_view line) { return show(log, line); });
   };
@@ -245,10 +230,8 @@ Exit logs(const Context& context, const std::string& environment, const std::str
 }
 
 Exit events(const Context& context, const std::string& environment) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
   const std::string query = environment.empty() ? "" : "?environment=" + environment;
-  const Status done = client->events("/v1/events" + query, [&](const http::Event& event) {
+  const Status done = context.client->events("/v1/events" + query, [&](const http::Event& event) {
     if (context.as_json) {
       fmt::print("{}\n", json::serialize(
                              json::object{{"event", event.event}, {"data", event.data}, {"id", event.id}}));
@@ -265,25 +248,20 @@ Exit explain(const Context& context, const std::string& subject) {
   if (subject.starts_with('/')) return get_and_show(context, "/v1/apps" + subject, explain_app);
   const std::string name = subject.substr(0, subject.find('/'));
   const std::string component = subject.size() > name.size() ? subject.substr(name.size() + 1) : "";
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  const auto found = find_subject(*client, name);
+  const auto found = find_subject(*context.client, name);
   if (!found) return report(context, found.error());
   if (found->is_operation) return print(context, found->value, explain_operation(found->value));
   const auto& components = found->value.at("components").as_array();
   if (!component.empty() && std::ranges::none_of(components, [&](const json::value& each) {
         return text_at(each, "name") == component;
       })) {
-    return report(context, {Code::kNotFound,
-                            fmt::format("{} has no component {}", name, component),
-                            fmt::format("headrace status {}", name),
-                            {},
-                            {}});
+    return report(context, {Code::kNotFound, fmt::format("{} has no component {}", name, component),
+                            fmt::format("headrace status {}", name)});
   }
   std::string text = explain_environment(found->value, component);
   json::value operation;
   if (const std::string id = text_at(found->value, "operation"); !id.empty()) {
-    if (auto running = client->get("/v1/operations/" + id)) {
+    if (auto running = context.client->get("/v1/operations/" + id)) {
       operation = *std::move(running);
       text += explain_operation(operation, text);
     }
@@ -306,79 +284,68 @@ Exit validate(const Context& context, const std::string& folder) {
 }
 
 Exit plan(const Context& context, const WishArguments& wish, bool destroy) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
   auto body =
       destroy ? Result<json::object>(json::object{{"name", wish.name}, {"destroy", true}}) : body_of(wish);
   if (!body) return report(context, body.error());
-  const auto made = client->post("/v1/plans", *body);
-  if (!made) return refused(context, *client, made.error());
+  const auto made = context.client->post("/v1/plans", *body);
+  if (!made) return refused(context, made.error());
   return print(context, *made,
                show_plan(*made) + fmt::format("\nNothing was changed. To do it: headrace apply --plan {}\n",
                                               text_at(*made, "id")));
 }
 
 Exit launch(const Context& context, const WishArguments& wish) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
   const auto body = body_of(wish);
   if (!body) return report(context, body.error());
-  return begun(context, *client, client->post("/v1/environments", *body), wish);
+  return begun(context, context.client->post("/v1/environments", *body), wish);
 }
 
 Exit apply(const Context& context, const WishArguments& wish, const std::string& plan_id) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
   std::string id = plan_id;
   if (id.empty()) {
     const auto body = body_of(wish);
     if (!body) return report(context, body.error());
-    const auto made = client->post("/v1/plans", *body);
-    if (!made) return refused(context, *client, made.error());
+    const auto made = context.client->post("/v1/plans", *body);
+    if (!made) return refused(context, made.error());
     if (!context.as_json) fmt::print("{}\n", show_plan(*made));
     id = text_at(*made, "id");
     if (made->at("steps").as_array().empty() && made->at("differences").as_array().empty()) {
       return print(context, *made, "Nothing to do.\n");
     }
   }
-  return begun(context, *client, client->post(fmt::format("/v1/plans/{}/apply", id), json::object{}), wish);
+  return begun(context, context.client->post(fmt::format("/v1/plans/{}/apply", id), json::object{}), wish);
 }
 
 Exit run_command(const Context& context, const std::string& environment, const std::string& command,
                  const std::vector<std::string>& arguments, const WishArguments& wait) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
   const auto body = assignments(arguments);
   if (!body) return report(context, body.error());
-  return begun(context, *client,
-               client->post(fmt::format("/v1/environments/{}/commands/{}", environment, command), *body),
-               wait);
+  return begun(
+      context,
+      context.client->post(fmt::format("/v1/environments/{}/commands/{}", environment, command), *body),
+      wait);
 }
 
 // `scale` of a component: its command of that name, which sets one parameter.
 Exit scale(const Context& context, const std::string& environment, const std::string& component, int count,
            const WishArguments& wait) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  return begun(context, *client,
-               client->post(fmt::format("/v1/environments/{}/commands/{}.scale", environment, component),
-                            json::object{{"count", count}}),
-               wait);
+  return begun(
+      context,
+      context.client->post(fmt::format("/v1/environments/{}/commands/{}.scale", environment, component),
+                           json::object{{"count", count}}),
+      wait);
 }
 
 Exit destroy(const Context& context, const std::string& environment, bool keep_volumes,
              const WishArguments& wait) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  return begun(context, *client,
-               client->remove(fmt::format("/v1/environments/{}?keep_volumes={}", environment, keep_volumes)),
-               wait);
+  return begun(
+      context,
+      context.client->remove(fmt::format("/v1/environments/{}?keep_volumes={}", environment, keep_volumes)),
+      wait);
 }
 
 Exit cancel(const Context& context, const std::string& operation) {
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  const auto done = client->remove("/v1/operations/" + operation);
+  const auto done = context.client->remove("/v1/operations/" + operation);
   if (!done) return report(context, done.error());
   return print(context, *done, fmt::format("operation {} is {}\n", operation, text_at(*done, "state")));
 }
@@ -393,9 +360,7 @@ Exit set_secret(const Context& context, const std::string& name, const std::stri
     if (!read) return report(context, read.error());
     value = *std::move(read);
   }
-  const auto client = connect(context);
-  if (!client) return report(context, client.error());
-  const auto done = client->put_text("/v1/secrets/" + name, std::move(value));
+  const auto done = context.client->put_text("/v1/secrets/" + name, std::move(value));
   if (!done) return report(context, done.error());
   return print(context, *done, fmt::format("secret {} has version {}\n", name, text_at(*done, "version")));
 }

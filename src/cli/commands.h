@@ -2,7 +2,7 @@
 // public API.
 #pragma once
 
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +12,7 @@
 namespace headrace::cli {
 
 struct Context {
-  std::string server;  // "unix:/path" or "http://host:port"
-  std::string token;
+  std::optional<client::Client> client;  // set once the arguments were parsed
   bool as_json = false;
 };
 

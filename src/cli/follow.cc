@@ -63,17 +63,16 @@ class Progress {
 
 }  // namespace
 
-Exit follow_operation(const Context& context, const client::Client& client, const json::value& begun,
-                      const std::string& timeout) {
+Exit follow_operation(const Context& context, const json::value& begun, const std::string& timeout) {
   const std::string id = text_at(begun, "id"), environment = text_at(begun, "environment");
   const auto limit = parse_duration(timeout);
   if (!limit) return report(context, limit.error());
   const auto deadline = Clock::now() + *limit;
   Progress progress(context.as_json ? stderr : stdout);
   while (true) {
-    const auto operation = client.get("/v1/operations/" + id);
+    const auto operation = context.client->get("/v1/operations/" + id);
     if (!operation) return report(context, operation.error());
-    if (const auto view = client.get("/v1/environments/" + environment)) progress.look(*view);
+    if (const auto view = context.client->get("/v1/environments/" + environment)) progress.look(*view);
     const std::string state = text_at(*operation, "state");
     if (state != "running") {
       if (context.as_json) fmt::print("{}\n", json::serialize(*operation));
@@ -90,12 +89,10 @@ Exit follow_operation(const Context& context, const client::Client& client, cons
       return Exit::kFailed;
     }
     if (Clock::now() >= deadline) {
-      return report(context,
-                    {Code::kTimeout,
-                     fmt::format("{} {} still runs after {}", text_at(*operation, "kind"), id, timeout),
-                     fmt::format("it goes on; look with: headrace explain {}", environment),
-                     {},
-                     {}});
+      return report(
+          context,
+          {Code::kTimeout, fmt::format("{} {} still runs after {}", text_at(*operation, "kind"), id, timeout),
+           fmt::format("it goes on; look with: headrace explain {}", environment)});
     }
     std::this_thread::sleep_for(kLook);
   }

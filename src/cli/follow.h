@@ -6,8 +6,7 @@
 namespace headrace::cli {
 
 // Prints to standard error with --output json, so that standard output stays one JSON value.
-Exit follow_operation(const Context& context, const client::Client& client,
-                      const boost::json::value& operation,
+Exit follow_operation(const Context& context, const boost::json::value& operation,
                       const std::string& timeout);
 
 }  // namespace headrace::cli

@@ -18,8 +18,7 @@ std::string text_of(const json::object& object, std::string_view name) {
 }
 
 Error error_from(const json::object& object) {
-  Error error{
-      code_of(text_of(object, "code")), text_of(object, "message"), text_of(object, "remedy"), {}, {}};
+  Error error{code_of(text_of(object, "code")), text_of(object, "message"), text_of(object, "remedy")};
   if (const json::value* place = object.if_contains("place"); place && place->is_object()) {
     const json::object& where = place->get_object();
     error.place.file = text_of(where, "file");
@@ -47,11 +46,8 @@ http::Headers Client::headers() const {
 
 Error Client::unreachable(Error error) const {
   if (error.code != Code::kUnavailable) return error;
-  return {Code::kUnavailable,
-          fmt::format("no Headrace server answers at {} ({})", address_, error.message),
-          "start it: make up, or: headrace server",
-          {},
-          {}};
+  return {Code::kUnavailable, fmt::format("no Headrace server answers at {} ({})", address_, error.message),
+          "start it: make up, or: headrace server"};
 }
 
 Error Client::refused(const http::Response& response) const {
@@ -80,8 +76,6 @@ Error Client::refused(const http::Response& response) const {
   }
   errors_.push_back({Code::kInternal,
                      fmt::format("the server answered {}: {}", response.status, response.body.substr(0, 300)),
-                     {},
-                     {},
                      {}});
   return errors_.front();
 }

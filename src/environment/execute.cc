@@ -178,7 +178,7 @@ void Manager::start_step(Live& live, Running& operation, records::Step& step, No
     const auto holds = bindings ? source->condition.evaluate(*bindings) : std::unexpected(bindings.error());
     if (!holds) {
       return end_step(operation, step, StepState::kFailed,
-                      Cause{"condition", holds.error().to_string(), now.wall, std::nullopt, {}}, now);
+                      Cause{"condition", holds.error().to_string(), now.wall}, now);
     }
     if (const bool* yes = holds->get_if<bool>(); yes && !*yes) {
       return end_step(operation, step, StepState::kSkipped, std::nullopt, now);
@@ -442,8 +442,7 @@ void Manager::finish(Live& live, Running& operation, Now now, Commit& commit) {
   for (records::Step& step : *record.mutable_steps()) {
     if (progress_of(step) != StepState::kWaiting) continue;
     const std::string why = failure ? "not begun, because " + failure->sentence : "not begun";
-    end_step(operation, step, StepState::kCancelled, Cause{"not-begun", why, now.wall, std::nullopt, {}},
-             now);
+    end_step(operation, step, StepState::kCancelled, Cause{"not-begun", why, now.wall}, now);
   }
   const StepState verdict = failure              ? StepState::kFailed
                             : record.cancelled() ? StepState::kCancelled

@@ -136,8 +136,7 @@ Result<LoadedGeneration> Manager::load_generation(const records::Generation& rec
 Running& Manager::begin(Live& live, records::Operation operation, Duration deadline, Now now,
                         Commit& commit) {
   if (Running* heal = running(live)) {  // check_free let only a heal be replaced
-    const Cause cause{
-        "replaced", fmt::format("replaced by a {}", operation.kind()), now.wall, std::nullopt, {}};
+    const Cause cause{"replaced", fmt::format("a user's {} took its place", operation.kind()), now.wall};
     heal->record.set_cancelled(true);
     *heal->record.mutable_cause() = to_record(cause);
     for (records::Step& step : *heal->record.mutable_steps()) {
@@ -344,7 +343,7 @@ Commit Manager::on_time(Now now) {
         operation->next_attempt.erase(again);
       const auto deadline = operation->step_deadlines.find(step.id());
       if (deadline == operation->step_deadlines.end() || (!over && deadline->second > now.mono)) continue;
-      Cause cause{"deadline", "did not end in time", now.wall, std::nullopt, {}};
+      Cause cause{"deadline", "did not end in time", now.wall};
       if (step.has_cause()) cause = from_record(step.cause());
       cause.deadline.reset();  // it has passed
       cause.sentence = fmt::format("not done within {}: {}",

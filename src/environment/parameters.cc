@@ -73,11 +73,8 @@ Values resolve_values(const std::string& whose, const std::string& what,
   for (const auto& [name, text] : given) {
     const auto parameter = known.find(name);
     if (parameter == known.end()) {
-      result.errors.push_back({Code::kInvalid,
-                               fmt::format("{} has no {} \"{}\"", whose, what, name),
-                               document::suggestion(name, names_of(known)),
-                               {},
-                               {}});
+      result.errors.push_back({Code::kInvalid, fmt::format("{} has no {} \"{}\"", whose, what, name),
+                               document::suggestion(name, names_of(known))});
       continue;
     }
     auto value = document::read_json(text, fmt::format("{} {}", what, name));
@@ -90,11 +87,8 @@ Values resolve_values(const std::string& whose, const std::string& what,
   for (const auto& [name, parameter] : known) {
     if (parameter.default_value) result.values.emplace(name, *parameter.default_value);
     if (result.values.contains(name) || given.contains(name)) continue;
-    result.errors.push_back({Code::kInvalid,
-                             fmt::format("the {} \"{}\" must be given", what, name),
-                             parameter.description,
-                             {},
-                             {}});
+    result.errors.push_back(
+        {Code::kInvalid, fmt::format("the {} \"{}\" must be given", what, name), parameter.description});
   }
   return result;
 }
@@ -105,11 +99,8 @@ Values resolve_parameters(const Blueprint& blueprint, const std::string& profile
   if (const auto found = blueprint.profiles.find(profile); found != blueprint.profiles.end()) {
     result.values = found->second.parameters;
   } else if (!profile.empty()) {
-    result.errors.push_back({Code::kInvalid,
-                             fmt::format("{} has no profile \"{}\"", blueprint.name, profile),
-                             document::suggestion(profile, names_of(blueprint.profiles)),
-                             {},
-                             {}});
+    result.errors.push_back({Code::kInvalid, fmt::format("{} has no profile \"{}\"", blueprint.name, profile),
+                             document::suggestion(profile, names_of(blueprint.profiles))});
   }
   return resolve_values(blueprint.name, "parameter", blueprint.parameters, given, std::move(result));
 }

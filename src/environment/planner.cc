@@ -243,9 +243,7 @@ Status compare_service(const State& current, const State& wanted, const Componen
           {Code::kUnsupported,
            fmt::format("adding the ordinal service {}/{} to a running component is not built yet", after.name,
                        service.name),
-           "launch the new blueprint as another environment",
-           {},
-           {}});
+           "launch the new blueprint as another environment"});
     }
     start("start " + instances_text(count));
     return {};
@@ -267,9 +265,7 @@ Status compare_service(const State& current, const State& wanted, const Componen
          fmt::format(
              "this would {} the ordinal service {}/{}: {} of ordinal services is not built yet (day two)",
              scales ? "scale" : "restart", after.name, service.name, scales ? "scaling" : "rolling restart"),
-         "change only parameters of stateless services, or launch a new environment",
-         {},
-         {}});
+         "change only parameters of stateless services, or launch a new environment"});
     return {};
   }
   const bool scales = process::runs_the_same(from, *to.spec);
@@ -310,9 +306,7 @@ Status compare_component(const State& current, const State& wanted, const Compon
     change.refusals.push_back({Code::kUnsupported,
                                fmt::format("removing the service {}/{} from a component is not built yet",
                                            after.name, service.name),
-                               "remove the whole component, or launch a new environment",
-                               {},
-                               {}});
+                               "remove the whole component, or launch a new environment"});
   }
   std::vector<records::Step> launch;
   TRY_STATUS(compare_launch(current, wanted, before, after, change, launch));

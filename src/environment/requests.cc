@@ -419,7 +419,7 @@ Result<Decision<OperationView>> Manager::cancel(const OperationId& id, const std
   Running& operation = found->second;
   Live& live = live_.at(operation.record.environment());
   operation.record.set_cancelled(true);
-  const Cause reason{"cancelled", "cancelled by " + by, now.wall, std::nullopt, {}};
+  const Cause reason{"cancelled", "cancelled by " + by, now.wall};
   *operation.record.mutable_cause() = to_record(reason);
   Commit commit;
   RemoveApps tasks{

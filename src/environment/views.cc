@@ -141,11 +141,8 @@ std::pair<std::string, std::optional<Cause>> Manager::component_state(const Live
     auto cause = cause_of(live, name, service.name);
     if (cause || !is_ready(app->second, wanted_instances(app->second.spec))) {
       if (!cause) {
-        cause = Cause{"not-ready",
-                      fmt::format("not all instances of {} are ready", service.name),
-                      wall_of(0),
-                      std::nullopt,
-                      {}};
+        cause =
+            Cause{"not-ready", fmt::format("not all instances of {} are ready", service.name), wall_of(0)};
       }
       return {"degraded", cause};
     }

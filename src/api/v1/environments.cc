@@ -148,11 +148,8 @@ void show_environment(Backend& backend, const Request& request, Responder respon
       return void(responder.respond(json_response(200, to_json(environment, snapshot.get()))));
     }
   }
-  responder.respond(error_response({Code::kNotFound,
-                                    fmt::format("there is no environment {}", request.param("name")),
-                                    "headrace list",
-                                    {},
-                                    {}}));
+  responder.respond(error_response(
+      {Code::kNotFound, fmt::format("there is no environment {}", request.param("name")), "headrace list"}));
 }
 
 void list_environments(Backend& backend, Responder responder) {
@@ -165,8 +162,8 @@ void show_operation(Backend& backend, const Request& request, Responder responde
   const auto operations = backend.pump.snapshot()->operations;
   const auto found = std::ranges::find(*operations, OperationId(request.param("id")), &OperationView::id);
   if (found == operations->end()) {
-    return void(responder.respond(error_response(
-        {Code::kNotFound, fmt::format("there is no operation {}", request.param("id")), {}, {}, {}})));
+    return void(responder.respond(
+        error_response({Code::kNotFound, fmt::format("there is no operation {}", request.param("id")), {}})));
   }
   responder.respond(json_response(200, to_json(*found)));
 }

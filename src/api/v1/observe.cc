@@ -69,9 +69,8 @@ void apps(Backend& backend, Responder responder) {
 void app(Backend& backend, const Request& request, Responder responder) {
   const process::AppId id("/" + request.param("id"));
   const auto found = backend.pump.snapshot()->app(id);
-  responder.respond(
-      found ? json_response(200, to_json(*found))
-            : error_response({Code::kNotFound, fmt::format("there is no app {}", id), {}, {}, {}}));
+  responder.respond(found ? json_response(200, to_json(*found))
+                          : error_response({Code::kNotFound, fmt::format("there is no app {}", id), {}}));
 }
 
 // Streams one task's log in a thread of its own: following may last as long as the task.
@@ -80,14 +79,14 @@ void logs(Backend& backend, const Request& request, Responder responder) {
   const std::string tail = request.query.get("tail", "200");
   const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), options.tail);
   if (error != std::errc{} || end != tail.data() + tail.size()) {
-    return void(responder.respond(error_response(
-        {Code::kInvalid, fmt::format("tail=\"{}\" is no number of lines", tail), {}, {}, {}})));
+    return void(responder.respond(
+        error_response({Code::kInvalid, fmt::format("tail=\"{}\" is no number of lines", tail), {}})));
   }
   options.follow = request.query.get("follow") == "true";
   options.timestamps = request.query.get("timestamps") == "true";
   if (!backend.log_readers.enter()) {
     return void(responder.respond(
-        error_response({Code::kUnavailable, "too many logs are read now", "end another reader", {}, {}})));
+        error_response({Code::kUnavailable, "too many logs are read now", "end another reader"})));
   }
   const cluster::TaskId task(request.param("task"));
   std::thread([&backend, task, options, responder] {
@@ -117,11 +116,9 @@ void logs(Backend& backend, const Request& request, Responder responder) {
 // Refused, and answered: what was generated belongs to its environment.
 bool is_generated(const std::string& name, const Responder& responder) {
   if (!name.starts_with("env/")) return false;
-  responder.respond(error_response({Code::kConflict,
-                                    fmt::format("the secret {} belongs to its environment", name),
-                                    "choose a name that does not begin with env/",
-                                    {},
-                                    {}}));
+  responder.respond(
+      error_response({Code::kConflict, fmt::format("the secret {} belongs to its environment", name),
+                      "choose a name that does not begin with env/"}));
   return true;
 }
 

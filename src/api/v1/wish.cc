@@ -143,9 +143,7 @@ Prepared prepare_wish(Backend& backend, const json::object& body) {
   if (wish.source.files.empty()) {
     return refuse({Code::kInvalid,
                    fmt::format("there is no environment \"{}\" and no blueprint was given", wish.name),
-                   "name a blueprint's folder",
-                   {},
-                   {}});
+                   "name a blueprint's folder"});
   }
   environment::Loaded loaded = environment::load_blueprint(wish.source);
   if (!loaded.blueprint) {
