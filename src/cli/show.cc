@@ -2,10 +2,12 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <set>
 
 #include "base/time.h"
 
@@ -201,10 +203,9 @@ std::string show_plan(const json::value& plan) {
   std::map<std::string, int> numbers;
   for (const json::value& step : list_at(plan, "steps")) {
     numbers[text_at(step, "id")] = ++number;
-    std::vector<std::string> needs;
-    for (const json::value& need : list_at(step, "needs")) {
-      needs.push_back(std::to_string(numbers[std::string(need.as_string())]));
-    }
+    std::set<int> needs;
+    for (const json::value& need : list_at(step, "needs"))
+      needs.insert(numbers[std::string(need.as_string())]);
     rows.push_back({fmt::format("  {:>3}", number), text_at(step, "id"), text_at(step, "action"),
                     needs.empty() ? "" : fmt::format("after {}", fmt::join(needs, ", "))});
   }
