@@ -212,10 +212,10 @@ void Manager::issue(Live& live, Running& operation, records::Step& step, Now now
     const auto app = live.apps.find(app_id(live.record.name(), component->name, service.name));
     if (app == live.apps.end() || !app->second.removing) continue;
     const auto cause = cause_of(live, component->name, service.name);
-    return set_cause(step, cause ? cause->code : "being-removed",
-                     fmt::format("{} is being removed{}{}", app->first, cause ? ": " : "",
-                                 cause ? cause->sentence : ""),
-                     cause ? cause->remedy : "", now);
+    return set_cause(
+        operation, step, cause ? cause->code : "being-removed",
+        fmt::format("{} is being removed{}{}", app->first, cause ? ": " : "", cause ? cause->sentence : ""),
+        cause ? cause->remedy : "", now);
   }
   switch (kind_of(step)) {
     case StepKind::kPlace: {

@@ -326,9 +326,9 @@ TEST_F(SourceTest, GapsDoNotPileUpWhileSearchesAreRefused) {
 }
 
 // An X whose search fails for one movie, and finds one post for each of the others.
-http::Router one_search_fails(const std::string& broken) {
+// Its open streams are kept in `open`.
+http::Router one_search_fails(const std::string& broken, std::vector<http::BodyStream>& open) {
   http::Router router;
-  const auto open = std::make_shared<std::vector<http::BodyStream>>();
   router.get("/2/tweets/search/stream/rules", [](const http::Request&, const http::Responder& responder) {
     responder.respond(http::Response::json(200, R"({"meta":{}})"));
   });
@@ -336,8 +336,8 @@ http::Router one_search_fails(const std::string& broken) {
              [](const http::Request&, const http::Responder& responder) {
                responder.respond(http::Response::json(201, R"({"meta":{}})"));
              });
-  router.get("/2/tweets/search/stream", [open](const http::Request&, const http::Responder& responder) {
-    open->push_back(responder.stream({.heartbeat = "\r\n"}));
+  router.get("/2/tweets/search/stream", [&open](const http::Request&, const http::Responder& responder) {
+    open.push_back(responder.stream({.heartbeat = "\r\n"}));
   });
   router.get("/2/tweets/search/recent",
              [broken](const http::Request& request, const http::Responder& responder) {
@@ -353,13 +353,16 @@ http::Router one_search_fails(const std::string& broken) {
 }
 
 TEST_F(SourceTest, AMovieWhoseSearchFailsHoldsUpNoOther) {
-  server_ = std::make_unique<http::Server>(one_search_fails("Silver Tide"));
+  std::vector<http::BodyStream> open;
+  server_ = std::make_unique<http::Server>(one_search_fails("Silver Tide", open));
   port_ = server_->listen_tcp("127.0.0.1", 0).value();
   server_->start();
   start({.search_since = "all"});
   EXPECT_TRUE(eventually([&] { return source_->metrics().failed_searches > 3; }));
   EXPECT_TRUE(eventually([&] { return source_->metrics().search_pages == 4; }));
   EXPECT_EQ(source_->health().searches_open, 1U);
+  source_.reset();
+  server_.reset();  // it uses `open`
 }
 
 TEST_F(SourceTest, HealthNamesTheCauseWhileXRefuses) {
