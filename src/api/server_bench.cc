@@ -135,7 +135,7 @@ class Fleet {
 // Nothing of these figures looks into tasks.
 class NoTasks : public TaskAccess {
   Status logs(const TaskId&, const LogOptions&,
-              const std::function<bool(std::string_view, std::string_view)>&) override {
+              const std::function<bool(std::string_view, std::string_view)>&, std::stop_token) override {
     return fail(Code::kUnsupported, "simulated");
   }
   Result<ExecResult> exec(const TaskId&, const std::vector<std::string>&, Duration) override {
