@@ -67,26 +67,38 @@ export interface Bar {
   y: number;
 }
 
-/** Points at the chart column by column from `fromRight` columns before the last until the tip names a bar with 1 to
- *  `most` tweets that the pointer is on. */
-export async function findBar(page: Page, chart: Locator, fromRight: number, most: number): Promise<Bar> {
+/** Points at the oldest bar of few followers and positive opinion, and gives the count that the tip names for it. Found by
+ *  its colour: pointing at every place would take a minute where a platform is young and most columns are empty. */
+export async function pointAtOldestBar(page: Page, chart: Locator): Promise<Bar> {
   await chart.scrollIntoViewIfNeeded();
-  const box = await chart.boundingBox();
-  if (!box) throw new Error("the chart is not on the page");
-  const columns = Number(await chart.getAttribute("data-buckets"));
-  const left = box.x + 50;
-  const width = (box.width - 54) / columns;
-  for (let column = columns - 1 - fromRight; column >= 0; column--) {
-    const x = left + (column + 0.5) * width;
-    for (let y = box.y + box.height - 40; y > box.y + 8; y -= 3) {
-      await page.mouse.move(x, y);
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const place = await chart.locator("canvas").evaluate((element) => {
+      const canvas = element as HTMLCanvasElement;
+      const color = parseInt(getComputedStyle(document.documentElement).getPropertyValue("--positive-low").trim().slice(1), 16);
+      const { data, width, height } = (canvas.getContext("2d") as CanvasRenderingContext2D).getImageData(0, 0, canvas.width, canvas.height);
+      const is = (x: number, y: number) => {
+        const i = 4 * (y * width + x);
+        return data[i + 3] === 255 && ((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]) === color;
+      };
+      for (let x = 0; x < width; x++) {
+        const rows = Array.from({ length: height }, (_, y) => y).filter((y) => is(x, y));
+        if (rows.length < 4) continue;
+        const y = rows[Math.floor(rows.length / 2)];
+        let end = x;
+        while (end + 1 < width && is(end + 1, y)) end++;
+        const box = canvas.getBoundingClientRect();
+        return { x: box.left + ((x + end) / 2) * (box.width / width), y: box.top + y * (box.height / height) };
+      }
+      return null;
+    });
+    if (place) {
+      await page.mouse.move(place.x, place.y);
       const on = chart.locator(".tip td.on");
-      if ((await on.count()) === 0) continue;
-      const count = Number((await on.innerText()).replaceAll(",", ""));
-      if (count >= 1 && count <= most) return { count, x, y };
+      if (await on.waitFor({ timeout: 1000 }).then(() => true, () => false)) return { ...place, count: Number((await on.innerText()).replaceAll(",", "")) };
     }
+    await page.waitForTimeout(250); // bars move when the chart is drawn anew
   }
-  throw new Error("found no bar with few enough tweets");
+  throw new Error("found no bar to point at");
 }
 
 /** The highest and the lowest row of a chart's picture that has one of the colours of a sentiment; null if none has. */

@@ -5,7 +5,7 @@ import { execSync } from "node:child_process";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DASHBOARD_URL, launch } from "./browser";
-import { accessibilityFaults, allOfBucket, findBar, leastMarkContrast, overflow, rowsOf, until, watch } from "./checks";
+import { accessibilityFaults, allOfBucket, leastMarkContrast, overflow, pointAtOldestBar, rowsOf, until, watch } from "./checks";
 
 let browser: Browser;
 let page: Page;
@@ -99,8 +99,16 @@ describe("the dashboard", () => {
     await page.locator("#history label", { hasText: "1 hour" }).click();
     const history = page.locator("#history .chart[data-buckets='60']");
     await history.waitFor({ timeout: 15_000 });
-    const bar = await findBar(page, history, 3, 400);
+    let bar = await pointAtOldestBar(page, history);
     await page.mouse.click(bar.x, bar.y);
+    const { pick: first } = await allOfBucket(page);
+    const settled = first.from + first.step + 10_000; // nothing comes late to this minute any more
+    if (Date.now() < settled) {
+      await page.locator("#tweets header button").click(); // so that it is read anew
+      await page.waitForTimeout(settled - Date.now());
+      bar = await pointAtOldestBar(page, history);
+      await page.mouse.click(bar.x, bar.y);
+    }
     const { pick, tweets } = await allOfBucket(page);
     expect(pick.sentiment).toBeTruthy();
     expect(tweets.map((t) => t.sentiment)).toEqual(tweets.map(() => pick.sentiment));
@@ -110,7 +118,7 @@ describe("the dashboard", () => {
     expect(tweets).toHaveLength(bar.count);
     await page.locator("#tweets header button").click();
     await page.getByRole("heading", { name: "Live tweets" }).waitFor();
-  });
+  }, 120_000);
 
   it("opens a bucket by keys alone and says the same as a table", async () => {
     const history = page.locator("#history .chart");
