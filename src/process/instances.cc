@@ -72,9 +72,11 @@ void Manager::ask_stop(Instance& instance, StopReason reason) {
 // Nothing of it lives: gives back what it holds, then forgets it.
 void Manager::let_go(Instance& instance) {
   switch (instance.claim_state) {
-    case ClaimState::kPending: withdraw(instance.gang); [[fallthrough]];
-    case ClaimState::kNone:
-    case ClaimState::kLost: return erase(instance);
+    case ClaimState::kPending: withdraw(instance.gang); return erase(instance);
+    case ClaimState::kLost:  // the cluster kept it until it was heard of
+      emit(cluster::ReleaseClaim{instance.claim, cluster::Volumes::kDestroy});
+      return erase(instance);
+    case ClaimState::kNone: return erase(instance);
     case ClaimState::kHeld:
     case ClaimState::kChanging:
       instance.claim_state = ClaimState::kReleasing;

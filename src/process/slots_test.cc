@@ -169,6 +169,17 @@ TEST(Slots, ASlotWhoseClaimIsLostWaitsWithItsCauseAndStartsNowhereElse) {
   EXPECT_EQ(world.ready(kBroker), 1) << "a person removed the slot and added it again";
 }
 
+TEST(Slots, AClaimThatIsLostIsReleasedWithItsSlotSoThatNothingIsLeftOfIt) {
+  World world;
+  ASSERT_TRUE(world.put({slots(kBroker, 1, "v1")}, kDemo));
+  const cluster::ClaimId claim = world.instance(kBroker).claim->id;
+  world.cluster.say(world.cluster.live()[0], TaskState::kGone);
+  world.cluster.lose(claim);
+  world.settle();
+  ASSERT_TRUE(world.put({slots(kBroker, 0)}, kDemo));
+  EXPECT_TRUE(world.cluster.destroyed.contains(claim));
+}
+
 TEST(Slots, AnUnreachableSlotIsNeverStartedElsewhere) {
   World world;
   ASSERT_TRUE(world.put({slots(kBroker, 1, "v1")}, kDemo));

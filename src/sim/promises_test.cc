@@ -43,15 +43,15 @@ TEST(Promise1, AnAcknowledgedChangeSurvivesKillNineAndPowerLoss) {
 }
 
 TEST(Promise2, WhenFaultsStopAnEnvironmentReachesItsWishOrNamesACauseThatAPersonMustActOn) {
-  EXPECT_GT(run_seeds("environments", 6000, 20).starts, 200u);
+  EXPECT_GT(run_seeds("environments", 6000, 15).starts, 200u);
   EXPECT_GT(run_seeds("gone", 1000, 25).agents_gone, 20u);
 }
 
 TEST(Promise3, WeNeverStartASlotWhileItsPredecessorMayLiveNorGoBelowTheDeclaredMinimumByOurOwnAction) {
-  EXPECT_GT(run_seeds("unrepeatable", 2000, 25).partitions, 50u);
-  run_seeds("kubernetes", 3000, 25);
-  run_seeds("scarce", 4000, 25);
-  EXPECT_GT(run_seeds("local", 7000, 25).partitions, 50u);
+  EXPECT_GT(run_seeds("unrepeatable", 2000, 20).partitions, 50u);
+  run_seeds("kubernetes", 3000, 20);
+  run_seeds("scarce", 4000, 20);
+  EXPECT_GT(run_seeds("local", 7000, 20).partitions, 50u);
 }
 
 TEST(Promise4, RestartingOrUpgradingHeadraceRestartsNoTask) {
@@ -60,18 +60,18 @@ TEST(Promise4, RestartingOrUpgradingHeadraceRestartsNoTask) {
 }
 
 TEST(Promise5, PlanChangesNothingAndApplyDoesThatPlanOrRefuses) {
-  EXPECT_GT(run_seeds("environments", 6100, 10).requests, 100u);
+  EXPECT_GT(run_seeds("environments", 6100, 6).requests, 100u);
 }
 
 TEST(Promise7, EveryOperationEndsWithAReasonByItsDeadline) {
-  EXPECT_GT(run_seeds("environments", 6200, 10).crashes, 50u);
+  EXPECT_GT(run_seeds("environments", 6200, 6).crashes, 50u);
 }
 
 // ---- Crash by counting ---------------------------------------------------------------------------
 
 using Story = std::uint64_t (*)(std::uint64_t seed, std::uint64_t step, Kind kind, bool trace);
 
-// Every point at which a server can die between two things that others can see.
+// Every point at which a server can die between two things that others can see; with a stride every so many-th.
 void die_at_every_step(Story story, Kind kind, std::uint64_t seed, std::uint64_t stride) {
   const std::uint64_t steps = story(seed, 0, kind, /*trace=*/false);
   ASSERT_GT(steps, 50u);
@@ -91,7 +91,9 @@ TEST_P(CrashByCounting, AppsEndWellWhereverTheServerDies) {
 }
 
 TEST_P(CrashByCounting, AnEnvironmentEndsWellWhereverTheServerDies) {
-  die_at_every_step(run_environment_story_with_crash, GetParam(), 21, 1);
+  // Below the seam the same managers stand: every fifth point is enough there.
+  const std::uint64_t stride = GetParam() == Kind::kOffers ? 1 : 5;
+  die_at_every_step(run_environment_story_with_crash, GetParam(), 21, stride);
 }
 
 INSTANTIATE_TEST_SUITE_P(Clusters, CrashByCounting,
