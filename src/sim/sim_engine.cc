@@ -201,6 +201,9 @@ Status SimEngine::remove(std::string_view container, bool force) {
 Result<Container> SimEngine::inspect(std::string_view container) {
   const std::scoped_lock lock(mutex_);
   TRY(const Box* box, find(container));
+  const std::string name = box->container.name;
+  catch_up(name);
+  TRY(box, find(name));
   return box->container;
 }
 

@@ -25,7 +25,8 @@ class SimEngine : public docker::Engine {
   // While away every call answers kUnavailable and streams break; containers go on.
   void go_away(bool away);
   // What becomes of a changing call. Lost answers are kTimeout. One that acts late does so at the latest before the
-  // next call about the same container or volume: the engine locks each.
+  // next change or inspection of the same container, as the real engine locks each; one that is not yet created
+  // is not there to be locked.
   enum class Mishap { kNone, kAnswerLost, kActsLate, kFails };
   struct Hooks {
     // Before each changing call; `name`: of the container or volume. May throw: the caller dies in the middle.

@@ -34,6 +34,7 @@ struct CutContainer {
   using Answer = void;
   TaskId task;
 };
+// The engine locks a container while it starts or ends: a look sees what came of what was asked before.
 struct LookAtContainer {
   struct Answer {
     std::optional<docker::Container> container;  // none: there is none

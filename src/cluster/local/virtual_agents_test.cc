@@ -254,10 +254,19 @@ TEST_F(Local, AStartThatMayHaveRunKeepsItsEndUntilItIsAcknowledged) {
 TEST_F(Local, AStartThatHappensLateIsNotAskedForTwice) {
   mishaps = {{"start", SimEngine::Mishap::kActsLate}};
   call(launch_of("t1"));
+  EXPECT_THAT(happened(), ElementsAre("connected", "t1 running"));
+  EXPECT_EQ(std::ranges::count(calls, "start"), 1);
+  EXPECT_EQ(engine.creations(), 1);
+}
+
+TEST_F(Local, ACreateThatHappensLateIsFollowedByOneStart) {
+  mishaps = {{"create", SimEngine::Mishap::kActsLate}};
+  call(launch_of("t1"));
   EXPECT_THAT(happened(), ElementsAre("connected"));
   late.front()();
   pass(3s);
   EXPECT_THAT(happened(), ElementsAre("t1 running"));
+  EXPECT_EQ(std::ranges::count(calls, "start"), 1);
   EXPECT_EQ(engine.creations(), 1);
 }
 
