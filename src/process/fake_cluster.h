@@ -46,6 +46,8 @@ class FakeCluster {
   std::map<cluster::ClaimId, cluster::Claim> claims;  // of slots
   std::map<cluster::ClaimId, std::string> claim_groups;
   std::set<cluster::ClaimId> parked, destroyed;
+  bool withholds = false;  // answers of releases
+  std::deque<cluster::Event> withheld;
   std::map<cluster::TaskId, FakeTask> tasks;
   std::vector<cluster::Task> started;  // every task ever, in order
   std::vector<cluster::Gang> gangs;    // every gang ever asked for
@@ -197,7 +199,7 @@ class FakeCluster {
     } else {
       parked.insert(call.claim);
     }
-    events.push_back(cluster::Released{call.claim});
+    (withholds ? withheld : events).push_back(cluster::Released{call.claim});
   }
   void on(const cluster::AcknowledgeStatus& call) {
     acknowledged += 1;

@@ -81,8 +81,7 @@ void Manager::let_go(Instance& instance) {
     case ClaimState::kChanging:
       instance.claim_state = ClaimState::kReleasing;
       instance.since = now_.wall;
-      emit(cluster::ReleaseClaim{
-          instance.claim, instance.destroy_volumes ? cluster::Volumes::kDestroy : cluster::Volumes::kKeep});
+      release(instance);
       return store(instance);
     case ClaimState::kReleasing: return;
   }

@@ -453,8 +453,7 @@ void Manager::resume() {
           break;
         case ClaimState::kChanging: emit(cluster::ChangeClaim{instance.claim, want_of(instance)}); break;
         case ClaimState::kReleasing:
-          emit(cluster::ReleaseClaim{instance.claim, instance.destroy_volumes ? cluster::Volumes::kDestroy
-                                                                              : cluster::Volumes::kKeep});
+          release(instance);
           break;
         case ClaimState::kNone:
         case ClaimState::kHeld:

@@ -66,6 +66,7 @@ class Manager final : public ProcessManager {
   void settle(App& app);
   void collect(App& app);  // writes and view
   void emit(cluster::Call call);
+  void release(Instance& instance);
   void arm(Instance& instance);
   Instance& add_instance(App& app, std::optional<int> slot);
   void erase(Instance& instance);

@@ -37,6 +37,7 @@ struct Instance {
   std::string version;  // that its present or next task runs
   Goal goal = Goal::kRunning;
   bool destroy_volumes = false;  // at release
+  bool destruction_asked = false;  // by the release that was sent last
   int tasks = 0;                 // asked for so far; a slot's epoch
   int claims = 0;                // asked for so far
   int restarts = 0;

@@ -172,6 +172,12 @@ void Manager::on_changed(const cluster::Changed& changed) {
   stir(*found->second);
 }
 
+void Manager::release(Instance& instance) {
+  instance.destruction_asked = instance.destroy_volumes;
+  emit(cluster::ReleaseClaim{
+      instance.claim, instance.destroy_volumes ? cluster::Volumes::kDestroy : cluster::Volumes::kKeep});
+}
+
 void Manager::on_released(const cluster::Released& released) {
   if (const auto parked = parked_.find(released.claim); parked != parked_.end()) {
     if (parked->second->removing) unpark(*parked->second, released.claim);
@@ -181,6 +187,8 @@ void Manager::on_released(const cluster::Released& released) {
   if (found == by_claim_.end() || found->second->claim_state != ClaimState::kReleasing) return;
   Instance& instance = *found->second;
   App& app = *instance.app;
+  // Its app was removed while its volumes were being kept.
+  if (instance.destroy_volumes && !instance.destruction_asked) return release(instance);
   if (!instance.destroy_volumes && !app.spec->volumes.empty() && !app.removing) {
     app.parked.push_back({*instance.slot, released.claim, instance.tasks});
     parked_[released.claim] = &app;

@@ -169,6 +169,21 @@ TEST(Slots, ASlotWhoseClaimIsLostWaitsWithItsCauseAndStartsNowhereElse) {
   EXPECT_EQ(world.ready(kBroker), 1) << "a person removed the slot and added it again";
 }
 
+TEST(Slots, VolumesThatAreBeingKeptWhenTheirAppIsRemovedAreDestroyedWithIt) {
+  World world;
+  ASSERT_TRUE(world.put({slots(kBroker, 1, "v1")}, kDemo));
+  const cluster::ClaimId claim = world.instance(kBroker).claim->id;
+  world.cluster.withholds = true;
+  ASSERT_TRUE(world.put({slots(kBroker, 0)}, kDemo));
+  world.settle();
+  ASSERT_TRUE(world.remove(kBroker, cluster::Volumes::kDestroy, kDemo));
+  world.cluster.withholds = false;
+  world.cluster.events.push_back(world.cluster.withheld.front());
+  world.settle();
+  EXPECT_TRUE(world.cluster.destroyed.contains(claim));
+  EXPECT_FALSE(world.manager().app(AppId(kBroker)));
+}
+
 TEST(Slots, AClaimThatIsLostIsReleasedWithItsSlotSoThatNothingIsLeftOfIt) {
   World world;
   ASSERT_TRUE(world.put({slots(kBroker, 1, "v1")}, kDemo));

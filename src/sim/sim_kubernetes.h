@@ -27,7 +27,12 @@ class SimKubernetes {
   // A request: it arrives late, perhaps twice, and perhaps not at all when the server dies meanwhile.
   void call(const cluster::Call& call);
   // Objects that are left: claims and pods.
-  std::size_t objects() const { return claims_.size() + pods_.size(); }
+  // The name of one that is there, if any.
+  std::optional<std::string> some_object() const {
+    if (!claims_.empty()) return "claim " + claims_.begin()->first.str();
+    if (!pods_.empty()) return "pod " + pods_.begin()->first.str();
+    return std::nullopt;
+  }
 
  private:
   struct ClaimObject {

@@ -477,9 +477,8 @@ void World::expect_nothing_left() {
       throw Violation(fmt::format("after the removal of everything {} {} is left", table, entry.key));
     }
   }
-  if (kubernetes_ && kubernetes_->objects() > 0) {
-    throw Violation(
-        fmt::format("after the removal of everything {} objects are left", kubernetes_->objects()));
+  if (kubernetes_ && kubernetes_->some_object()) {
+    throw Violation(fmt::format("after the removal of everything {} is left", *kubernetes_->some_object()));
   }
   if (local_) local_->expect_nothing_left();
   for (const auto& [claim, agent] : ledger_.volumes()) {
