@@ -452,9 +452,7 @@ void Manager::resume() {
           if (gangs.insert(instance.gang).second) send_gang(instance.gang);
           break;
         case ClaimState::kChanging: emit(cluster::ChangeClaim{instance.claim, want_of(instance)}); break;
-        case ClaimState::kReleasing:
-          release(instance);
-          break;
+        case ClaimState::kReleasing: release(instance); break;
         case ClaimState::kNone:
         case ClaimState::kHeld:
         case ClaimState::kLost: break;

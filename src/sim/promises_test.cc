@@ -1,6 +1,6 @@
-// The promises of the design (section 12), each a test named by its sentence, in simulated worlds; 6 is not built. A
-// test is a range of seeds of the scenarios that strain its promise, or a story in which the server dies at every
-// point. Each run checks all promises; a failure names the command that shows it again.
+// The promises of the design (section 12), each a test named by its sentence, in simulated worlds; 6 is not
+// built. A test is a range of seeds of the scenarios that strain its promise, or a story in which the server
+// dies at every point. Each run checks all promises; a failure names the command that shows it again.
 #include <gtest/gtest.h>
 
 #include "sim/ledger.h"
@@ -71,7 +71,8 @@ TEST(Promise7, EveryOperationEndsWithAReasonByItsDeadline) {
 
 using Story = std::uint64_t (*)(std::uint64_t seed, std::uint64_t step, Kind kind, bool trace);
 
-// Every point at which a server can die between two things that others can see; with a stride every so many-th.
+// Every point at which a server can die between two things that others can see; with a stride every so
+// many-th.
 void die_at_every_step(Story story, Kind kind, std::uint64_t seed, std::uint64_t stride) {
   const std::uint64_t steps = story(seed, 0, kind, /*trace=*/false);
   ASSERT_GT(steps, 50u);
@@ -79,7 +80,8 @@ void die_at_every_step(Story story, Kind kind, std::uint64_t seed, std::uint64_t
     try {
       story(seed, step, kind, /*trace=*/false);
     } catch (const Violation& violation) {
-      FAIL() << "seed " << seed << ", death after step " << step << " of " << steps << ": " << violation.what();
+      FAIL() << "seed " << seed << ", death after step " << step << " of " << steps << ": "
+             << violation.what();
     }
   }
 }

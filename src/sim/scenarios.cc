@@ -41,8 +41,11 @@ Counts mixed(std::uint64_t seed, bool trace) {
 }
 
 Counts kubernetes(std::uint64_t seed, bool trace) {
-  return change_under_faults(
-      {.seed = seed, .kind = Kind::kKubernetes, .source = {.agents = 5}, .faults = everything(), .trace = trace});
+  return change_under_faults({.seed = seed,
+                              .kind = Kind::kKubernetes,
+                              .source = {.agents = 5},
+                              .faults = everything(),
+                              .trace = trace});
 }
 
 // cluster/local itself, on a Docker Engine that is slow and restarted.
@@ -180,7 +183,8 @@ std::uint64_t run_story_with_crash(std::uint64_t seed, std::uint64_t step, Kind 
   return world.server().steps();
 }
 
-std::uint64_t run_environment_story_with_crash(std::uint64_t seed, std::uint64_t step, Kind kind, bool trace) {
+std::uint64_t run_environment_story_with_crash(std::uint64_t seed, std::uint64_t step, Kind kind,
+                                               bool trace) {
   World world({.seed = seed, .kind = kind, .source = {.agents = 3}, .trace = trace});
   EnvironmentUsers users(world);
   world.server().boot();

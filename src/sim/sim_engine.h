@@ -1,6 +1,6 @@
-// A Docker Engine in memory: containers without processes, that run until somebody ends them. It may be called by
-// real threads with streams (tests of the edge), or in virtual time (sim_local.h), where what goes wrong with a
-// call is asked for.
+// A Docker Engine in memory: containers without processes, that run until somebody ends them. It may be
+// called by real threads with streams (tests of the edge), or in virtual time (sim_local.h), where what goes
+// wrong with a call is asked for.
 #pragma once
 
 #include <condition_variable>
@@ -24,12 +24,13 @@ class SimEngine : public docker::Engine {
   bool end(const std::string& name, int exit_code, const std::vector<std::string>& last_lines = {});
   // While away every call answers kUnavailable and streams break; containers go on.
   void go_away(bool away);
-  // What becomes of a changing call. Lost answers are kTimeout. One that acts late does so at the latest before the
-  // next change or inspection of the same container, as the real engine locks each; one that is not yet created
-  // is not there to be locked.
+  // What becomes of a changing call. Lost answers are kTimeout. One that acts late does so at the latest
+  // before the next change or inspection of the same container, as the real engine locks each; one that is
+  // not yet created is not there to be locked.
   enum class Mishap { kNone, kAnswerLost, kActsLate, kFails };
   struct Hooks {
-    // Before each changing call; `name`: of the container or volume. May throw: the caller dies in the middle.
+    // Before each changing call; `name`: of the container or volume. May throw: the caller dies in the
+    // middle.
     std::function<Mishap(std::string_view call, std::string_view name)> mishap;
     std::function<void(std::function<void()>)> later;  // where calls may act late
     std::function<void(const docker::ContainerSpec&)> started;

@@ -58,7 +58,8 @@ SimLocal::SimLocal(EventQueue& queue, Random& random, Ledger& ledger, const Faul
   }
   engine_.set_hooks(
       {.mishap = [this](std::string_view, std::string_view name) { return mishap(name); },
-       .later = [this](std::function<void()> act) { queue_.after(between(random_, 10ms, faults_.latest), act); },
+       .later =
+           [this](std::function<void()> act) { queue_.after(between(random_, 10ms, faults_.latest), act); },
        .started = [this](const docker::ContainerSpec& spec) { started(spec); },
        .ended = [this](const docker::Container& container) { ended(container); },
        .volume_removed =
@@ -173,9 +174,7 @@ void SimLocal::started(const docker::ContainerSpec& spec) {
   if (ends.empty()) return;
   queue_.after(milliseconds(variable_of(spec, "SIM_AFTER"), 1s),
                [this, name = spec.name, code = ends == "finish" ? 0 : 1,
-                said = variable_of(spec, "SIM_RESULT")] {
-                 engine_.end(name, code, {"::result:: " + said});
-               });
+                said = variable_of(spec, "SIM_RESULT")] { engine_.end(name, code, {"::result:: " + said}); });
 }
 
 void SimLocal::ended(const docker::Container& container) {
@@ -252,7 +251,8 @@ void SimLocal::expect_nothing_left() const {
   for (const docker::Volume& each : *engine_.list_volumes(ours())) {
     throw Violation(fmt::format("after the removal of everything volume {} is left", each.name));
   }
-  if (engine_.list_volumes({})->size() != foreign_.size()) throw Violation("a volume is not ours and was lost");
+  if (engine_.list_volumes({})->size() != foreign_.size())
+    throw Violation("a volume is not ours and was lost");
   for (const std::string& name : foreign_) {
     const auto container = engine_.inspect(name);
     if (!container || container->state != docker::ContainerState::kRunning) {

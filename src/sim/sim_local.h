@@ -1,6 +1,6 @@
-// cluster/local in virtual time: its decisions and deeds unchanged, over a simulated Docker Engine that is slow, is
-// restarted, loses answers and acts late; on a machine where others have containers too. Its server can die
-// between any two calls to the engine.
+// cluster/local in virtual time: its decisions and deeds unchanged, over a simulated Docker Engine that is
+// slow, is restarted, loses answers and acts late; on a machine where others have containers too. Its server
+// can die between any two calls to the engine.
 #pragma once
 
 #include <functional>
@@ -64,9 +64,9 @@ class SimLocal {
   std::function<bool()> survives_;
   mutable SimEngine engine_;  // its looks are no const methods
   cluster::Surroundings around_;
-  std::set<std::string> foreign_;  // names
+  std::set<std::string> foreign_;                    // names
   std::map<cluster::TaskId, Monotonic> ready_from_;  // what runs with a check passes it from then on
-  bool by_us_ = false;                        // a deed of the server is calling the engine
+  bool by_us_ = false;                               // a deed of the server is calling the engine
   bool is_away_ = false;
   std::uint64_t life_ = 0;
   std::unique_ptr<cluster::VirtualAgents> agents_;

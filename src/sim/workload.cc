@@ -144,8 +144,8 @@ void Workload::act() {
     return;
   } else if (what <= 5) {
     const int instances = static_cast<int>(random_.below(5));
-    const bool has_fixed = std::ranges::any_of(
-        spec.ports, [](const PortSpec& port) { return port.kind == PortKind::kFixed; });
+    const bool has_fixed =
+        std::ranges::any_of(spec.ports, [](const PortSpec& port) { return port.kind == PortKind::kFixed; });
     world_.request({id}, [&](ProcessManager& manager, Now now) {
       return commit_of(manager.scale(id, has_fixed ? std::min(instances, 1) : instances, kUser, force, now));
     });

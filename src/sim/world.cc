@@ -28,7 +28,7 @@ World::World(WorldOptions options)
       source_(queue_, random_, ledger_, faults_, counts_, options.source),
       server_(queue_, random_, store_, counts_,
               {.book = options.kind == WorldOptions::Kind::kKubernetes ? std::nullopt
-                                                                        : std::optional(options.source.traits),
+                                                                       : std::optional(options.source.traits),
                .process = options.process,
                .source =
                    [this](const SourceCall& call) {

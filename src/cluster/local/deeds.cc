@@ -66,10 +66,11 @@ struct Doer {
     LookAtContainer::Answer seen;
     TRY(seen.container, find(deed.task));
     if (!seen.container || seen.container->state != docker::ContainerState::kExited) return seen;
-    (void)engine.logs(seen.container->id, {.tail = kLogTailLines}, [&](docker::Output, std::string_view bytes) {
-      seen.log_tail += bytes;
-      return seen.log_tail.size() < 4 * kLogTailBytes;
-    });
+    (void)engine.logs(seen.container->id, {.tail = kLogTailLines},
+                      [&](docker::Output, std::string_view bytes) {
+                        seen.log_tail += bytes;
+                        return seen.log_tail.size() < 4 * kLogTailBytes;
+                      });
     if (seen.log_tail.size() > kLogTailBytes) seen.log_tail.erase(0, seen.log_tail.size() - kLogTailBytes);
     return seen;
   }
@@ -100,8 +101,8 @@ struct Doer {
       if (!done) return RunCheck::Answer{done.error().message};
       if (done->exit_code == 0) return RunCheck::Answer{};
       const std::string& output = done->err.empty() ? done->out : done->err;
-      return RunCheck::Answer{fmt::format("{} ends with {}: {}", check.command.front(), done->exit_code,
-                                          output.substr(0, 200))};
+      return RunCheck::Answer{
+          fmt::format("{} ends with {}: {}", check.command.front(), done->exit_code, output.substr(0, 200))};
     }
     const auto port = deed.claim.ports.find(check.port);
     if (port == deed.claim.ports.end()) {

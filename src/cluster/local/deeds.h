@@ -1,5 +1,5 @@
-// What the virtual agents want done with the engine and the machine, and how it is done. Each deed may block and
-// may be repeated; it decides nothing.
+// What the virtual agents want done with the engine and the machine, and how it is done. Each deed may block
+// and may be repeated; it decides nothing.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,8 @@
 
 namespace headrace::cluster {
 
-// Create and start are one deed: a name in use means created by an earlier try. Without launch: it is created.
+// Create and start are one deed: a name in use means created by an earlier try. Without launch: it is
+// created.
 struct StartContainer {
   using Answer = void;
   TaskId task;
@@ -64,7 +65,7 @@ struct RunCheck {
 };
 struct Survey {
   struct Answer {
-    docker::Machine machine;                                  // with count_containers
+    docker::Machine machine;                                   // with count_containers
     std::optional<std::vector<docker::Container>> containers;  // ours, the ended ones too
     std::map<std::string, std::set<std::uint16_t>> listening;
   };

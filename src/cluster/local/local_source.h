@@ -2,8 +2,8 @@
 // that carry labels (headrace.server, headrace.task, headrace.claim, …); adopts what it finds after a restart
 // and restarts none; never touches a container without its labels.
 //
-// It is the edge: threads, clock, engine and files. What is decided stands in virtual_agents.h. The pump gives it
-// calls and takes its events.
+// It is the edge: threads, clock, engine and files. What is decided stands in virtual_agents.h. The pump
+// gives it calls and takes its events.
 #pragma once
 
 #include <functional>

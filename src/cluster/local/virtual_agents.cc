@@ -96,7 +96,8 @@ void VirtualAgents::look_around() {
   surveying_ = true;
   survey_due_.reset();
   ++looks_;
-  Survey survey{.count_containers = !counted_ || must_count_ || looks_ % kLooksPerCount == 0, .addresses = {}};
+  Survey survey{.count_containers = !counted_ || must_count_ || looks_ % kLooksPerCount == 0,
+                .addresses = {}};
   must_count_ = false;
   for (int agent = 1; agent <= options_.agents; ++agent) survey.addresses.push_back(address_of(agent));
   turn_.deeds.emplace_back(std::move(survey));
@@ -144,12 +145,12 @@ void VirtualAgents::make_agents(const docker::Machine& machine) {
   // A tenth of the memory stays the machine's own.
   const Bytes memory = options_.memory.count > 0 ? options_.memory : Bytes{machine.memory.count / 10 * 9};
   for (int number = 1; number <= count; ++number) {
-    Agent agent{.id = AgentId(fmt::format("agent-{}", number)),
-                .hostname = fmt::format("agent-{}", number),
-                .address = address_of(number),
-                .total = {.cpus = cpus / count,
-                          .memory = {memory.count / count},
-                          .disk = {options_.disk.count / count}}};
+    Agent agent{
+        .id = AgentId(fmt::format("agent-{}", number)),
+        .hostname = fmt::format("agent-{}", number),
+        .address = address_of(number),
+        .total = {
+            .cpus = cpus / count, .memory = {memory.count / count}, .disk = {options_.disk.count / count}}};
     const auto given = options_.attributes.find(number);
     if (given != options_.attributes.end()) agent.attributes = given->second;
     agent.up = is_plugged(agent.id);
@@ -413,7 +414,8 @@ void VirtualAgents::on(const Done<LookAtContainer>& done) {
     known->start = std::exchange(known->launch, std::nullopt).has_value();
   } else if ((!container || state == kCreated) && known->refused) {
     const Error refused = *std::exchange(known->refused, std::nullopt);
-    if (refused.code != Code::kTimeout) return give_up(*known, "could not be started: " + refused.to_string());
+    if (refused.code != Code::kTimeout)
+      return give_up(*known, "could not be started: " + refused.to_string());
     known->start = known->failed = true;
   } else if (state == kCreated) {
     return give_up(*known, "it was not started");
@@ -528,7 +530,8 @@ void VirtualAgents::on(const Done<RunCheck>& done) {
     known->passed = true;
     become(Health::kReady, "");
   } else if (done.answer) {
-    // Before the first pass the check runs faster than its interval: failures count by the interval's measure.
+    // Before the first pass the check runs faster than its interval: failures count by the interval's
+    // measure.
     const Duration tried = now_.mono - known->check_from - check.grace;
     if (tried >= 0ms || known->passed) ++known->failures;
     const bool enough =

@@ -1,7 +1,7 @@
 // The virtual agents of one Docker Engine and what runs on them: every decision of the `local` source, as a
 // state machine (docs/architecture.md, "Rules"). It is given calls, answers of deeds, ends of containers and
-// time; it returns events for the claim book and further deeds. Engine, threads and clock belong to who runs it
-// (local_source.cc; the simulator).
+// time; it returns events for the claim book and further deeds. Engine, threads and clock belong to who runs
+// it (local_source.cc; the simulator).
 //
 //   task:  wanted -> starting -> running -> ended -> (acknowledged) removed
 //            |          \-> refused, or stopped: removed first, then told as ended
@@ -65,20 +65,20 @@ class VirtualAgents {
  private:
   struct Known {
     Adopted adopted;
-    TaskStatus status;  // the latest
-    std::optional<Monotonic> told;  // unacknowledged since
-    bool start = false;             // it is to be started
-    std::optional<Launch> launch;   // and created before; while it is being removed: again, after that
-    std::optional<Monotonic> idle;  // it was found created, and nobody has asked for it since
+    TaskStatus status;                    // the latest
+    std::optional<Monotonic> told;        // unacknowledged since
+    bool start = false;                   // it is to be started
+    std::optional<Launch> launch;         // and created before; while it is being removed: again, after that
+    std::optional<Monotonic> idle;        // it was found created, and nobody has asked for it since
     std::optional<Error> refused;         // the answer of its start; what came of it is looked at
     std::optional<std::string> given_up;  // its start is not to happen any more: removed first, then told
-    std::optional<Duration> stop;   // our stop: its end is kKilled
-    bool found = false;             // not ours since its launch: not known before it was looked at
-    bool look = false;              // something may have happened to its container
-    bool cut = false;               // a pulled plug ends it
-    bool leaving = false;           // to be removed and forgotten
-    bool busy = false;              // a deed is under way
-    bool failed = false;            // the last deed: tried again at the next look
+    std::optional<Duration> stop;         // our stop: its end is kKilled
+    bool found = false;                   // not ours since its launch: not known before it was looked at
+    bool look = false;                    // something may have happened to its container
+    bool cut = false;                     // a pulled plug ends it
+    bool leaving = false;                 // to be removed and forgotten
+    bool busy = false;                    // a deed is under way
+    bool failed = false;                  // the last deed: tried again at the next look
 
     // Its check.
     bool checking = false, passed = false;
@@ -137,7 +137,7 @@ class VirtualAgents {
   std::map<TaskId, Known> known_;
   // Volumes to be removed once no container of theirs is left, by name.
   std::map<ClaimId, std::vector<std::string>> destroying_;
-  std::set<ClaimId> removing_;    // and those being removed
+  std::set<ClaimId> removing_;  // and those being removed
   std::map<AgentId, std::vector<std::uint16_t>> offered_ports_;
   std::map<std::string, std::set<std::uint16_t>> listening_;
   std::set<std::pair<Monotonic, TaskId>> checks_;

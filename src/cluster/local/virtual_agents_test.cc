@@ -1,5 +1,5 @@
-// cluster/local by scenarios: its decisions and deeds, unchanged, on a Docker Engine in memory and a clock that the
-// test turns.
+// cluster/local by scenarios: its decisions and deeds, unchanged, on a Docker Engine in memory and a clock
+// that the test turns.
 #include "cluster/local/virtual_agents.h"
 
 #include <fmt/format.h>
@@ -36,7 +36,8 @@ std::string text_of(const SourceEvent& event) {
   if (std::holds_alternative<SourceDisconnected>(event)) return "disconnected";
   if (const auto* each = std::get_if<SourceAgent>(&event))
     return fmt::format("{} {}", each->agent.id, each->agent.up ? "up" : "down");
-  if (const auto* each = std::get_if<VolumesDestroyed>(&event)) return fmt::format("destroyed {}", each->claim);
+  if (const auto* each = std::get_if<VolumesDestroyed>(&event))
+    return fmt::format("destroyed {}", each->claim);
   if (const auto* each = std::get_if<Reconciled>(&event))
     return fmt::format("reconciled, {} unknown", each->unknown.size());
   return "offer";
@@ -83,10 +84,8 @@ class Local : public ::testing::Test {
   // A server starts; what the one before it had in memory is lost.
   void boot() {
     deeds.clear();
-    agents.emplace(VirtualAgents::Options{.agents = 2,
-                                          .run = fmt::format("run{}", ++runs),
-                                          .attributes = {},
-                                          .unplugged = unplugged});
+    agents.emplace(VirtualAgents::Options{
+        .agents = 2, .run = fmt::format("run{}", ++runs), .attributes = {}, .unplugged = unplugged});
     take(agents->on_start(now));
     work();
   }
@@ -137,7 +136,8 @@ class Local : public ::testing::Test {
                       .hide_secrets = [](const TaskId&) {},
                       .listening = [](const std::string&) { return std::set<std::uint16_t>{}; },
                       .probe = [this](const Claim&, std::uint16_t port, const Check& check) -> Status {
-                        probed = fmt::format("{} {}", check.kind == CheckKind::kTcp ? "tcp" : check.path, port);
+                        probed =
+                            fmt::format("{} {}", check.kind == CheckKind::kTcp ? "tcp" : check.path, port);
                         if (passes) return {};
                         return fail(Code::kUnavailable, "not yet");
                       }};
@@ -191,7 +191,8 @@ TEST_F(Local, AnEndedContainerIsKeptUntilItsEndIsAcknowledged) {
 }
 
 TEST_F(Local, ARestartedServerAdoptsItsContainersByTheirLabelsAndRestartsNone) {
-  for (const char* each : {"1", "2", "3"}) call(launch_of(fmt::format("t{}", each), fmt::format("c{}", each)));
+  for (const char* each : {"1", "2", "3"})
+    call(launch_of(fmt::format("t{}", each), fmt::format("c{}", each)));
   const std::vector<std::string> before = calls;
   happened();
   boot();
@@ -214,10 +215,12 @@ TEST_F(Local, WhatItDidNotStartItNeverTouches) {
   (void)engine.create_volume("data", {});
   calls.clear();
   boot();
-  call(launch_of("t8", "c8"));
-  EXPECT_EQ(latest.state, TaskState::kFailed);
-  EXPECT_THAT(latest.message, HasSubstr("already in use"));
-  acknowledge();
+  for (const char* task : {"t7", "t8"}) {
+    call(launch_of(task, "c8"));
+    EXPECT_EQ(latest.state, TaskState::kFailed);
+    EXPECT_THAT(latest.message, HasSubstr("already in use"));
+    acknowledge();
+  }
   call(Kill{TaskId("t7"), kAgent, 1s});
   call(DestroyVolumes{ClaimId("c8"), kAgent, {}});
   plug(kAgent, false);
@@ -227,7 +230,7 @@ TEST_F(Local, WhatItDidNotStartItNeverTouches) {
   EXPECT_EQ(state_of("hr-t7"), ContainerState::kCreated);
   EXPECT_EQ(state_of("hr-t8"), ContainerState::kCreated);
   EXPECT_EQ(engine.list_volumes({})->front().name, "data");
-  EXPECT_THAT(calls, ElementsAre("create_volume", "create", "remove_volume"));
+  EXPECT_THAT(calls, ElementsAre("create_volume", "create", "create_volume", "create", "remove_volume"));
 }
 
 TEST_F(Local, AStartWhoseAnswerWasLostIsLookedAt) {
@@ -281,7 +284,8 @@ TEST_F(Local, AStartThatIsRefusedFailsWhenItsContainerIsGone) {
 }
 
 TEST_F(Local, AContainerThatNobodyAsksForIsRemovedAndNeverStarted) {
-  (void)engine.create(container_spec("me", launch_of("t1"), {}));  // by a create that acted after it was given up
+  (void)engine.create(
+      container_spec("me", launch_of("t1"), {}));  // by a create that acted after it was given up
   calls.clear();
   pass(2min);
   EXPECT_EQ(state_of("hr-t1"), std::nullopt);
@@ -294,7 +298,8 @@ TEST_F(Local, AContainerFoundCreatedIsStartedWhenItIsAskedForThoughTheFirstStart
   boot();
   EXPECT_THAT(calls, IsEmpty());
   call(ReconcileTasks{{{TaskId("t1"), kAgent}}, 1});
-  EXPECT_THAT(happened(), ElementsAre("connected", "connected", "t1 starting", "reconciled, 0 unknown", "t1 running"));
+  EXPECT_THAT(happened(),
+              ElementsAre("connected", "connected", "t1 starting", "reconciled, 0 unknown", "t1 running"));
   EXPECT_THAT(calls, ElementsAre("start"));
 }
 
@@ -488,7 +493,7 @@ TEST_P(Checked, ACheckTellsItsFirstPassThenNFailuresThenThatItPassesAgain) {
   passes = false;
   pass(29s);  // two failures
   EXPECT_THAT(happened(), IsEmpty());
-  pass(11s);
+  pass(2s);
   EXPECT_EQ(latest.health, Health::kUnhealthy);
   EXPECT_THAT(latest.message, HasSubstr("not yet"));
   EXPECT_EQ(state_of("hr-t1"), ContainerState::kRunning);  // it only reports

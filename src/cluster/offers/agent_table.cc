@@ -487,7 +487,8 @@ bool AgentTable::Query::is_property(const Rule& rule) {
 
 bool AgentTable::meets_properties(const Query& query, Index agent) const {
   return std::ranges::all_of(query.rules, [&](const Query::Rule& rule) {
-    return rule.preferred || !Query::is_property(rule) || Query::allows(rule, columns_[rule.column].of_agent[agent]);
+    return rule.preferred || !Query::is_property(rule) ||
+           Query::allows(rule, columns_[rule.column].of_agent[agent]);
   });
 }
 
