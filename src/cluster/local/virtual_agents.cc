@@ -14,22 +14,37 @@ constexpr Duration kLook = 2s;  // between looks at the engine and at ports
 constexpr std::uint64_t kLooksPerCount = 5;
 constexpr Duration kRepeatStatus = 5s;  // an unacknowledged status is told again
 constexpr Duration kIdle = 1min;        // a container that was found created waits so long to be asked for
-constexpr std::size_t kResultBytes = 4 << 10;
+constexpr std::size_t kResultBytes = 4 << 10, kWordsBytes = 200;
 constexpr std::string_view kResultMark = "::result::";
 constexpr PortRange kPorts{20000, 31999};
 constexpr int kChecksAtOnce = 4;
 constexpr Duration kFastCheck = 200ms, kFastCommand = 1s;
 
-// The JSON after the mark on the last line that is not empty; empty where there is none.
-std::string result_of(std::string_view log) {
+std::string_view last_line_of(std::string_view log) {
   while (!log.empty() && (log.back() == '\n' || log.back() == '\r')) log.remove_suffix(1);
   const std::size_t start = log.rfind('\n');
-  const std::string_view last = log.substr(start == std::string_view::npos ? 0 : start + 1);
+  return log.substr(start == std::string_view::npos ? 0 : start + 1);
+}
+
+// The JSON after the mark on the last line that is not empty; empty where there is none.
+std::string result_of(std::string_view log) {
+  const std::string_view last = last_line_of(log);
   const std::size_t mark = last.find(kResultMark);
   if (mark == std::string_view::npos) return {};
   std::string_view result = last.substr(mark + kResultMark.size());
   while (!result.empty() && result.front() == ' ') result.remove_prefix(1);
   return result.size() <= kResultBytes ? std::string(result) : std::string();
+}
+
+// The container and its log go with its end: what it said last is kept with it. In ASCII, since a message is
+// text and a log is bytes.
+std::string ended_with(int exit_code, std::string_view log) {
+  std::string text = fmt::format("ended with exit code {}", exit_code);
+  const std::string_view last =
+      exit_code == 0 ? std::string_view() : last_line_of(log).substr(0, kWordsBytes);
+  if (!last.empty()) text += ": ";
+  for (const char c : last) text += c >= ' ' && c <= '~' ? c : '?';
+  return text;
 }
 
 std::string address_of(int agent) {
@@ -456,7 +471,7 @@ void VirtualAgents::end(Known& known, const LookAtContainer::Answer& seen, const
     } else if (!container->error.empty()) {
       status.message = container->error;
     } else if (!known.stop) {
-      status.message = fmt::format("ended with exit code {}", container->exit_code);
+      status.message = ended_with(container->exit_code, seen.log_tail);
     }
   }
   report(known);

@@ -343,6 +343,13 @@ TEST_F(Local, AnEndThatTheEngineDidNotTellIsFoundByCounting) {
   EXPECT_EQ(latest.message, "ended with exit code 3");
 }
 
+TEST_F(Local, AFailureTellsWhatTheContainerSaidLast) {
+  call(launch_of("t1"));
+  engine.end("hr-t1", 1, {"starting", "port 20000 is taken: caf\xe9"});
+  pass(11s);
+  EXPECT_EQ(latest.message, "ended with exit code 1: port 20000 is taken: caf?");
+}
+
 TEST_F(Local, AContainerThatSomebodyRemovedHasFailed) {
   call(launch_of("t1"));
   (void)engine.remove("hr-t1", /*force=*/true);
