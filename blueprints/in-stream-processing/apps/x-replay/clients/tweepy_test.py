@@ -75,9 +75,11 @@ def a_search_expands_authors():
 def since_id_gives_what_is_newer():
     page = client().search_recent_tweets(MOVIE, max_results=10)
     since = page.data[4].id
-    newer = client().search_recent_tweets(MOVIE, since_id=since, max_results=10)
-    assert [post.id for post in newer.data] == [post.id for post in page.data[:4]]
-    assert newer.meta["result_count"] == 4
+    newer = client().search_recent_tweets(MOVIE, since_id=since, max_results=100)
+    ids = [post.id for post in newer.data]
+    # Posts go on coming between the two searches.
+    assert ids[-4:] == [post.id for post in page.data[:4]] and all(each > since for each in ids), (since, ids)
+    assert newer.meta["result_count"] == len(ids)
 
 
 def wrong_parameters_are_a_bad_request():
